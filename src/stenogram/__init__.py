@@ -1,0 +1,1 @@
+"""Stenogram: speech to text that is exact, fast, and never loses a recording."""

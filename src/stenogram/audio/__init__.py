@@ -1,0 +1,1 @@
+"""Any file to samples, samples to speech, speech to chunks."""

@@ -1,0 +1,119 @@
+"""Settings: one row per setting, read once at the edge (``read``), passed down as values.
+
+Every option of the product is a dataclass field made by ``types.option``. Its flag, environment name and row in the
+reference are derived here, so that they cannot differ.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+import platformdirs
+
+from stenogram.errors import OptionError
+from stenogram.types import option
+
+ENV_PREFIX = "STENOGRAM_"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are and how much they may take; what concerns one recording is in ``types.RunOptions``."""
+
+    home: str | None = option(None, "One folder for data, models and cache; unset: the platform's usual folders.")
+    model: str = option("auto", "Model to transcribe with; auto: the best installed one for the language.")
+    cache_url: str | None = option(None, "Shared cache (any fsspec URL) written through to by every machine.")
+    cache_max_mb: int = option(4096, "Size of the local cache, in MiB; the least recently used goes first.", low=0)
+    offline: bool = option(False, "Never use the network.")
+
+    @property
+    def cache_dir(self) -> Path:
+        """Folder of the local cache."""
+        return Path(self.home) / "cache" if self.home else Path(platformdirs.user_cache_dir("stenogram", False))
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of fetched models."""
+        return (
+            Path(self.home) / "models" if self.home else Path(platformdirs.user_data_dir("stenogram", False)) / "models"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OptionRow:
+    """One option as the user meets it, derived from its field."""
+
+    name: str
+    flag: str
+    env: str
+    type: Any
+    default: Any
+    help: str
+    low: float | None
+    high: float | None
+
+
+def rows(group: type) -> Iterator[OptionRow]:
+    """Every option of a dataclass made of ``types.option`` fields."""
+    hints = get_type_hints(group)
+    for field in dataclasses.fields(group):
+        if "help" not in field.metadata:
+            continue
+        yield OptionRow(
+            name=field.name,
+            flag="--" + field.name.replace("_", "-"),
+            env=ENV_PREFIX + field.name.upper(),
+            type=hints[field.name],
+            default=field.default,
+            help=field.metadata["help"],
+            low=field.metadata["low"],
+            high=field.metadata["high"],
+        )
+
+
+def read(group: type[T], given: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> T:
+    """Build an option group: what was ``given`` (by name; None: not given), else the environment, else the default.
+
+    Raises ``OptionError``, with the place the value came from, when a value has the wrong type or is out of bounds.
+    """
+    given, environ = given or {}, os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for row in rows(group):
+        if given.get(row.name) is not None:
+            values[row.name] = _convert(row, given[row.name], row.flag)
+        elif environ.get(row.env):
+            values[row.name] = _convert(row, environ[row.env], row.env)
+    return group(**values)
+
+
+def _convert(row: OptionRow, value: Any, source: str) -> Any:
+    if row.type is bool and isinstance(value, str):
+        value = {"1": True, "yes": True, "on": True, "0": False, "no": False, "off": False}.get(value.lower(), value)
+    try:
+        converted = msgspec.convert(value, row.type, strict=False)
+    except msgspec.ValidationError as error:
+        raise OptionError(name=source, value=value, cause=str(error)) from error
+    if isinstance(converted, int | float):
+        if row.low is not None and converted < row.low:
+            raise OptionError(name=source, value=value, cause=f"must be at least {row.low:g}")
+        if row.high is not None and converted > row.high:
+            raise OptionError(name=source, value=value, cause=f"must be at most {row.high:g}")
+    return converted
+
+
+def dotenv(path: Path) -> dict[str, str]:
+    """The ``NAME=value`` lines of a ``.env`` file; absent file: nothing. Quotes around a value are taken off."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#"))
+    return {name.removeprefix("export ").strip(): value.strip().strip("\"'") for name, value in pairs}

@@ -1,0 +1,1 @@
+"""One module per speech-recognition library, behind ``protocols.Engine``."""

@@ -1,0 +1,165 @@
+"""Every error a user can meet. Catch ``StenogramError`` for all of them; ``code`` is stable, messages may improve.
+
+StenogramError              error
+├── InputError              input_error           the recording cannot be used
+│   ├── FileNotReadable     file_not_readable     absent, a folder, or no permission
+│   ├── EmptyFile           empty_file            0 bytes
+│   ├── NotMedia            not_media             text, an image, a playlist, an unknown format
+│   ├── NoAudio             no_audio              a video without sound, a track without samples
+│   ├── DamagedMedia        damaged_media         broken so early that nothing could be decoded
+│   ├── TooLong             too_long              longer than the limit
+│   └── DecoderCrashed      decoder_crashed       the decoder's process died or hung on this file
+├── OptionError             option_error          a setting that cannot be
+│   ├── OptionNotSupported  option_not_supported  the engine cannot do what was asked
+│   └── UnknownFormat       unknown_format        no such output format
+├── LanguageNotSupported    language_not_supported  no installed model speaks it
+├── ModelError              model_error           a model cannot be used
+│   ├── UnknownModel        unknown_model         not in the catalogue
+│   ├── ModelNotInstalled   model_not_installed   known, its files are not here
+│   ├── ModelDamaged        model_damaged         a file differs from its recorded SHA-256
+│   └── DownloadFailed      download_failed       the files could not be fetched
+├── EngineError             engine_error          recognition itself failed
+├── StorageError            storage_error         a folder cannot be written, a disk is full
+└── Cancelled               cancelled             stopped on request
+
+The first paragraph of a class docstring is its message; names in braces are filled from the keyword arguments.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import ClassVar
+
+
+class StenogramError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str | None = None, **facts: object) -> None:
+        """Fill the class's message with ``facts``, or take ``message`` as it is."""
+        if message is None:
+            template = (inspect.getdoc(type(self)) or self.code).split("\n\n")[0].replace("\n", " ")
+            message = template.format(**facts)
+        self.facts = facts
+        super().__init__(message)
+
+
+class InputError(StenogramError):
+    """{path}: the recording cannot be used: {cause}."""
+
+    code = "input_error"
+
+
+class FileNotReadable(InputError):
+    """{path}: cannot be read: {cause}."""
+
+    code = "file_not_readable"
+
+
+class EmptyFile(InputError):
+    """{path}: the file is empty (0 bytes). Was the recording or the download finished?"""
+
+    code = "empty_file"
+
+
+class NotMedia(InputError):
+    """{path}: not an audio or video file: {cause}."""
+
+    code = "not_media"
+
+
+class NoAudio(InputError):
+    """{path}: no sound in it: {cause}."""
+
+    code = "no_audio"
+
+
+class DamagedMedia(InputError):
+    """{path}: damaged, nothing could be decoded: {cause}."""
+
+    code = "damaged_media"
+
+
+class TooLong(InputError):
+    """{path}: longer than the limit of {limit_s:.0f} s. Raise --max-duration-s, or cut the recording."""
+
+    code = "too_long"
+
+
+class DecoderCrashed(InputError):
+    """{path}: the decoder could not finish this file: {cause}."""
+
+    code = "decoder_crashed"
+
+
+class OptionError(StenogramError):
+    """{name} = {value!r}: {cause}."""
+
+    code = "option_error"
+
+
+class OptionNotSupported(OptionError):
+    """The engine {engine} does not support {option}. Leave it out, or choose a model of another engine."""
+
+    code = "option_not_supported"
+
+
+class UnknownFormat(OptionError):
+    """No output format {format!r}. There are: {known}."""
+
+    code = "unknown_format"
+
+
+class LanguageNotSupported(StenogramError):
+    """No installed model speaks {language}. {advice}"""  # noqa: D400, D415 - the advice ends it
+
+    code = "language_not_supported"
+
+
+class ModelError(StenogramError):
+    """The model {model} cannot be used: {cause}."""
+
+    code = "model_error"
+
+
+class UnknownModel(ModelError):
+    """No model {model!r} in the catalogue. There are: {known}."""
+
+    code = "unknown_model"
+
+
+class ModelNotInstalled(ModelError):
+    """The model {model} is not installed. {advice}"""  # noqa: D400, D415 - the advice ends it
+
+    code = "model_not_installed"
+
+
+class ModelDamaged(ModelError):
+    """The model {model} is damaged: {path} differs from its recorded SHA-256. {advice}"""  # noqa: D400, D415
+
+    code = "model_damaged"
+
+
+class DownloadFailed(ModelError):
+    """The model {model} could not be fetched: {cause}."""
+
+    code = "download_failed"
+
+
+class EngineError(StenogramError):
+    """The engine {engine} failed: {cause}."""
+
+    code = "engine_error"
+
+
+class StorageError(StenogramError):
+    """{path} cannot be written: {cause}."""
+
+    code = "storage_error"
+
+
+class Cancelled(StenogramError):
+    """Stopped on request. What was finished is kept: the same command goes on from there."""
+
+    code = "cancelled"

@@ -1,0 +1,1 @@
+"""Transcript to text, json, verbose_json, srt, vtt, tsv: pure functions."""

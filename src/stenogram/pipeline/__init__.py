@@ -1,0 +1,1 @@
+"""The chain from a recording to a transcript."""

@@ -1,0 +1,91 @@
+"""The seams: what can be replaced. Implementations pass the contract suites in ``tests/contract``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from stenogram.types import Chunk, ChunkOptions, LoadOptions, ModelFiles, Segment, TranscribeOptions
+
+Stop = Callable[[], bool]
+"""Asked often; True: give up soon by raising ``errors.Cancelled``."""
+
+
+class Loaded(Protocol):
+    """Weights in memory. Safe to call from ``parallelism`` threads at once."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the weights hold in memory, measured."""
+        ...
+
+    @property
+    def parallelism(self) -> int:
+        """How many ``transcribe`` calls may run at once; threads inside each are the engine's to lay out."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Chunks per ``transcribe`` call that suit this engine on this machine."""
+        ...
+
+    def transcribe(self, chunks: Sequence[Chunk], options: TranscribeOptions, stop: Stop) -> list[list[Segment]]:
+        """Decode one batch: for each chunk, in order, its segments (times of the recording, ids from 0).
+
+        Chunks of equal sample count share the work; the text of a chunk does not depend on its batch mates.
+        """
+        ...
+
+    def transcribe_sequential(
+        self, chunk: Chunk, previous: Sequence[Segment], options: TranscribeOptions, stop: Stop
+    ) -> list[Segment]:
+        """Decode one chunk on its own, the careful way (what the guard asks for when the batch looks wrong)."""
+        ...
+
+    def detect_language(self, chunk: Chunk) -> Mapping[str, float]:
+        """ISO 639-1 code -> probability; an engine of one language answers ``{that: 1.0}``."""
+        ...
+
+    def close(self) -> None:
+        """Free the memory; idempotent."""
+        ...
+
+
+class Engine(Protocol):
+    """One per library; cheap and stateless, imports its library in ``load`` only."""
+
+    @property
+    def name(self) -> str:
+        """Stable id, part of cache keys."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same samples may give another text; part of cache keys."""
+        ...
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """Features (see ``types.option``) it can do; anything else raises ``OptionNotSupported``."""
+        ...
+
+    @property
+    def chunking(self) -> ChunkOptions:
+        """The chunks it works best on."""
+        ...
+
+    def load(self, files: ModelFiles, options: LoadOptions) -> Loaded:
+        """Bring the weights into memory. Raises ``ModelError`` when the files do not fit."""
+        ...
+
+
+class Cache(Protocol):
+    """Content-addressed results; safe with several threads and processes."""
+
+    def get(self, kind: str, key: str) -> bytes | None:
+        """The stored bytes, or None. Never raises for a damaged or vanished entry: that is a miss."""
+        ...
+
+    def put(self, kind: str, key: str, value: bytes) -> None:
+        """Store durably before returning. A full disk is logged, not raised: the work is not lost for a cache."""
+        ...
