@@ -112,7 +112,7 @@ class UnknownFormat(OptionError):
 
 
 class LanguageNotSupported(StenogramError):
-    """No installed model speaks {language}. {advice}"""  # noqa: D400, D415 - the advice ends it
+    """No installed model speaks {language}. {advice}"""
 
     code = "language_not_supported"
 
@@ -130,13 +130,13 @@ class UnknownModel(ModelError):
 
 
 class ModelNotInstalled(ModelError):
-    """The model {model} is not installed. {advice}"""  # noqa: D400, D415 - the advice ends it
+    """The model {model} is not installed. {advice}"""
 
     code = "model_not_installed"
 
 
 class ModelDamaged(ModelError):
-    """The model {model} is damaged: {path} differs from its recorded SHA-256. {advice}"""  # noqa: D400, D415
+    """The model {model} is damaged: {path} differs from its recorded SHA-256. {advice}"""
 
     code = "model_damaged"
 

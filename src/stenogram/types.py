@@ -188,7 +188,7 @@ class Chunk:
 
     def digest(self) -> str:
         """SHA-256 of the samples, hex."""
-        return hashlib.sha256(memoryview(self.samples).cast("B")).hexdigest()
+        return hashlib.sha256(self.samples.data).hexdigest()
 
 
 # --- transcript ------------------------------------------------------------------------------------------------------
