@@ -1,1 +1,59 @@
-"""Stenogram: speech to text that is exact, fast, and never loses a recording."""
+"""Stenogram: speech to text that is exact, fast, and never loses a recording.
+
+>>> import stenogram
+>>> transcript = stenogram.transcribe("talk.mp4")                                                # doctest: +SKIP
+>>> for segment in stenogram.stream("talk.mp4"):                                                 # doctest: +SKIP
+...     print(segment.start, segment.text)
+
+Everything public is in ``__all__``; it is imported when first used, so ``import stenogram`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stenogram.app import App as App
+    from stenogram.app.api import stream as stream
+    from stenogram.app.api import transcribe as transcribe
+    from stenogram.config import Settings as Settings
+    from stenogram.errors import StenogramError as StenogramError
+    from stenogram.formats import render as render
+    from stenogram.types import Segment as Segment
+    from stenogram.types import SubtitleOptions as SubtitleOptions
+    from stenogram.types import Transcript as Transcript
+    from stenogram.types import Word as Word
+
+_HOMES = {
+    "App": "stenogram.app",
+    "Segment": "stenogram.types",
+    "Settings": "stenogram.config",
+    "StenogramError": "stenogram.errors",
+    "SubtitleOptions": "stenogram.types",
+    "Transcript": "stenogram.types",
+    "Word": "stenogram.types",
+    "render": "stenogram.formats",
+    "stream": "stenogram.app.api",
+    "transcribe": "stenogram.app.api",
+}
+
+__all__ = [
+    "App",
+    "Segment",
+    "Settings",
+    "StenogramError",
+    "SubtitleOptions",
+    "Transcript",
+    "Word",
+    "render",
+    "stream",
+    "transcribe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'stenogram' has no attribute {name!r}")

@@ -11,10 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
-
-import msgspec
-import platformdirs
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from stenogram.errors import OptionError
 from stenogram.types import option
@@ -29,7 +26,7 @@ class Settings:
     """Where things are and how much they may take; what concerns one recording is in ``types.RunOptions``."""
 
     home: str | None = option(None, "One folder for data, models and cache; unset: the platform's usual folders.")
-    model: str = option("auto", "Model to transcribe with; auto: the best installed one for the language.")
+    model: str = option("auto", "Model to transcribe with; auto: the best installed one for the language.", short="-m")
     cache_url: str | None = option(None, "Shared cache (any fsspec URL) written through to by every machine.")
     cache_max_mb: int = option(4096, "Size of the local cache, in MiB; the least recently used goes first.", low=0)
     offline: bool = option(False, "Never use the network.")
@@ -37,14 +34,12 @@ class Settings:
     @property
     def cache_dir(self) -> Path:
         """Folder of the local cache."""
-        return Path(self.home) / "cache" if self.home else Path(platformdirs.user_cache_dir("stenogram", False))
+        return Path(self.home) / "cache" if self.home else _user_folder("cache")
 
     @property
     def models_dir(self) -> Path:
         """Folder of fetched models."""
-        return (
-            Path(self.home) / "models" if self.home else Path(platformdirs.user_data_dir("stenogram", False)) / "models"
-        )
+        return (Path(self.home) if self.home else _user_folder("data")) / "models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +54,7 @@ class OptionRow:
     help: str
     low: float | None
     high: float | None
+    short: str | None
 
 
 def rows(group: type) -> Iterator[OptionRow]:
@@ -76,6 +72,7 @@ def rows(group: type) -> Iterator[OptionRow]:
             help=field.metadata["help"],
             low=field.metadata["low"],
             high=field.metadata["high"],
+            short=field.metadata["short"],
         )
 
 
@@ -84,7 +81,7 @@ def read(group: type[T], given: Mapping[str, Any] | None = None, environ: Mappin
 
     Raises ``OptionError``, with the place the value came from, when a value has the wrong type or is out of bounds.
     """
-    given, environ = given or {}, os.environ if environ is None else environ
+    given, environ = given or {}, environment() if environ is None else environ
     values: dict[str, Any] = {}
     for row in rows(group):
         if given.get(row.name) is not None:
@@ -94,7 +91,16 @@ def read(group: type[T], given: Mapping[str, Any] | None = None, environ: Mappin
     return group(**values)
 
 
+def _user_folder(kind: Literal["cache", "data"]) -> Path:
+    import platformdirs
+
+    find = platformdirs.user_cache_path if kind == "cache" else platformdirs.user_data_path
+    return find("stenogram", appauthor=False)
+
+
 def _convert(row: OptionRow, value: Any, source: str) -> Any:
+    import msgspec
+
     if row.type is bool and isinstance(value, str):
         value = {"1": True, "yes": True, "on": True, "0": False, "no": False, "off": False}.get(value.lower(), value)
     try:
@@ -107,6 +113,11 @@ def _convert(row: OptionRow, value: Any, source: str) -> Any:
         if row.high is not None and converted > row.high:
             raise OptionError(name=source, value=value, cause=f"must be at most {row.high:g}")
     return converted
+
+
+def environment() -> dict[str, str]:
+    """The environment, over the ``.env`` file of the working folder."""
+    return dotenv(Path(".env")) | os.environ
 
 
 def dotenv(path: Path) -> dict[str, str]:

@@ -33,13 +33,15 @@ def option(
     low: float | None = None,
     high: float | None = None,
     feature: str | None = None,
+    short: str | None = None,
 ) -> Any:
     """Declare one option: a dataclass field whose default and one-line help stand here and nowhere else.
 
     ``low`` and ``high`` bound a number (inclusive). ``feature`` names what an engine must support (``Engine.supports``)
-    before the option may be set to anything but its default.
+    before the option may be set to anything but its default. ``short`` is a one-letter flag.
     """
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "feature": feature})
+    facts = {"help": help, "low": low, "high": high, "feature": feature, "short": short}
+    return field(default=default, metadata=facts)
 
 
 # --- options ---------------------------------------------------------------------------------------------------------
@@ -91,7 +93,9 @@ class LoadOptions:
 class TranscribeOptions:
     """How an engine decodes; Whisper's words. ``None``: the engine's own default."""
 
-    language: str | None = option(None, "Language spoken, as ISO code or English name; unset: the model decides.")
+    language: str | None = option(
+        None, "Language spoken, as ISO code or English name; unset: the model decides.", short="-l"
+    )
     task: Task = option("transcribe", "transcribe, or translate into English.", feature="translate")
     beam_size: int | None = option(None, "Beams searched; 1 is greedy.", low=1, high=100, feature="beam_size")
     temperature: float | None = option(None, "Sampling temperature.", low=0, high=1, feature="temperature")
@@ -224,8 +228,10 @@ class Segment:
     no_speech_prob: float | None = None
     speaker: str | None = None
     channel: int | None = None
+    retried: bool = False
+    """Decoded again on its own, because the first text looked invented (``pipeline.guard`` has the rules)."""
     suspect: bool = False
-    """Kept although the guard doubts it (``pipeline.guard`` has the rule)."""
+    """Kept although the guard still doubts it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,7 @@
 """Fakes that implement the real Protocols, for our tests and yours."""
+
+from stenogram.testing.apps import make_app
+from stenogram.testing.fakes import FAKE_FILES, FakeEngine
+from stenogram.testing.memory_cache import MemoryCache
+
+__all__ = ["FAKE_FILES", "FakeEngine", "MemoryCache", "make_app"]

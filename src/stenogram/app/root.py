@@ -1,0 +1,72 @@
+"""The composition root: the one place where the real parts are put together.
+
+``with App.open(settings) as app:`` opens what is needed when it is first needed, and closes all of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from stenogram import engines
+from stenogram.audio.decode import Decoder
+from stenogram.audio.vad import SpeechNetwork, Vad
+from stenogram.cache import open_cache
+from stenogram.config import Settings
+from stenogram.models import catalogue
+from stenogram.protocols import Cache, Engine, Loaded
+from stenogram.types import LoadOptions, ModelFiles, VadOptions
+
+
+@dataclass(slots=True)
+class App:
+    """Everything that lives longer than one recording. Safe to use from several threads."""
+
+    settings: Settings
+    cache: Cache
+    decoder: Decoder
+    engine_named: Callable[[str], Engine] = engines.find
+    model_for: Callable[[str, str | None, Settings], ModelFiles] = catalogue.choose
+    _loaded: dict[tuple[str, LoadOptions], Loaded] = field(default_factory=dict)
+    _networks: list[SpeechNetwork] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def open(cls, settings: Settings | None = None) -> Self:
+        """The app with its real parts."""
+        settings = settings or Settings()
+        return cls(settings, open_cache(settings), Decoder())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the weights and end the decoder's process; idempotent."""
+        with self._lock:
+            while self._loaded:
+                self._loaded.popitem()[1].close()
+            self._networks.clear()
+            self.decoder.close()
+
+    def load(self, files: ModelFiles, options: LoadOptions) -> Loaded:
+        """The weights of a model; loaded once, however many threads ask."""
+        with self._lock:
+            key = (files.digest, options)
+            if key not in self._loaded:
+                self._loaded[key] = self.engine_named(files.engine).load(files, options)
+            return self._loaded[key]
+
+    def open_vad(self, options: VadOptions) -> Vad:
+        """A new stream through the speech network, which is loaded once."""
+        with self._lock:
+            if not self._networks:
+                self._networks.append(SpeechNetwork.load())
+            return Vad(self._networks[0], options)

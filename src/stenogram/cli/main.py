@@ -1,0 +1,92 @@
+"""``stenogram``: the command line. Commands are imported when they are run, so that ``--help`` answers at once.
+
+Exit codes: 0 all done; 1 a recording could not be transcribed (the others were); 2 wrong usage or option;
+3 a model or language is missing; 4 a folder cannot be written; 5 anything else of ours; 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from stenogram import errors
+
+COMMANDS = {
+    "transcribe": ("stenogram.cli.transcribe", "Turn recordings into text, subtitles or JSON."),
+    "models": ("stenogram.cli.models", "Show, fetch and check speech-recognition models."),
+    "cache": ("stenogram.cli.cache", "Show or clear the results kept for the next run."),
+}
+"""Name -> module that defines a click command of that name, and its one-line help."""
+
+EXIT_CODES: tuple[tuple[type[errors.StenogramError], int], ...] = (
+    (errors.Cancelled, 130),
+    (errors.InputError, 1),
+    (errors.OptionError, 2),
+    (errors.LanguageNotSupported, 3),
+    (errors.ModelError, 3),
+    (errors.StorageError, 4),
+    (errors.StenogramError, 5),
+)
+
+
+def exit_code(error: errors.StenogramError) -> int:
+    """The exit code for an error."""
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(None, "-V", "--version", package_name="stenogram", message="stenogram %(version)s")
+def cli() -> None:
+    """Speech to text on your own machine: any audio or video file in, a transcript out.
+
+    \b
+    stenogram transcribe talk.mp4                       the text, on the screen
+    stenogram transcribe *.mp3 -f srt,txt -o out        files in a folder
+    """  # noqa: D301 - \b is click's mark for "leave this paragraph as it is"
+
+
+def main() -> None:
+    """Run the command line and exit; every error of ours is one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except errors.StenogramError as error:
+        click.echo(f"stenogram: {error}", err=True)
+        code = exit_code(error)
+    except KeyboardInterrupt:
+        click.echo(f"\nstenogram: {errors.Cancelled()}", err=True)
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader is gone (``| head``)
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

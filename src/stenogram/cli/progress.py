@@ -1,0 +1,113 @@
+"""What the terminal shows while it works: a bar with seconds of audio done, or a line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from stenogram import events
+from stenogram.types import Segment
+
+LINE_EVERY_S = 10.0
+"""Without a terminal, progress is one line in this many seconds."""
+
+
+def clock(time_s: float, *, millis: bool = False) -> str:
+    """``1:02:03`` or, under an hour, ``02:03``; with ``millis``, ``02:03.450``."""
+    whole = round(time_s * 1000)
+    minutes, rest = divmod(whole, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    seconds = f"{rest // 1000:02d}" + (f".{rest % 1000:03d}" if millis else "")
+    return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes:02d}:{seconds}"
+
+
+class _Done(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        total = clock(task.total) if task.total else "?"
+        return Text(f"{clock(task.completed)}/{total}", style="progress.download")
+
+
+class _Rtfx(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        elapsed = task.finished_time or task.elapsed
+        return Text(f"{task.completed / elapsed:.0f}x" if elapsed else "", style="progress.data.speed")
+
+
+@dataclass(slots=True)
+class Show:
+    """Listens to one run. ``lines``: print each segment with its time on stdout."""
+
+    name: str
+    quiet: bool
+    lines: bool
+    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    began: float = field(default_factory=time.monotonic)
+    told: float = field(default_factory=time.monotonic)
+    progress: Progress | None = None
+    done_s: float = 0.0
+    total_s: float | None = None
+
+    def __enter__(self) -> Self:
+        if not self.quiet and self.console.is_terminal:
+            self.progress = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                _Done(),
+                _Rtfx(),
+                TimeRemainingColumn(),
+                console=self.console,
+                transient=True,
+                redirect_stdout=self.lines and sys.stdout.isatty(),
+            )
+            self.progress.add_task(self.name, total=None)
+            self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.progress is not None:
+            self.progress.stop()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Wall time since the start."""
+        return time.monotonic() - self.began
+
+    def __call__(self, event: events.Event) -> None:
+        """Take an event of the run."""
+        match event:
+            case events.StageProgress("transcribe", done_s, total_s):
+                self._advance(done_s, total_s)
+            case events.SegmentReady(segment):
+                self._print(segment)
+            case events.Warned(message):
+                self.say(f"{self.name}: {message}")
+
+    def say(self, message: str) -> None:
+        """A line on stderr, above the bar; nothing when quiet."""
+        if not self.quiet:
+            self.console.print(Text(message), soft_wrap=True)
+
+    def _advance(self, done_s: float, total_s: float | None) -> None:
+        self.done_s, self.total_s = done_s, total_s
+        if self.progress is not None:
+            self.progress.update(self.progress.task_ids[0], completed=done_s, total=total_s)
+        elif time.monotonic() - self.told >= LINE_EVERY_S:
+            self.told = time.monotonic()
+            total = clock(total_s) if total_s else "?"
+            self.say(f"{self.name}: {clock(done_s)}/{total}, {done_s / self.elapsed_s:.0f}x real time")
+
+    def _print(self, segment: Segment) -> None:
+        if self.lines:
+            speaker = f"{segment.speaker}: " if segment.speaker else ""
+            start, end = clock(segment.start, millis=True), clock(segment.end, millis=True)
+            sys.stdout.write(f"[{start} -> {end}] {speaker}{segment.text}\n")
+            sys.stdout.flush()

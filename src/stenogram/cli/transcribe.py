@@ -1,0 +1,194 @@
+"""``stenogram transcribe``: recordings in, files or text on the screen out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stenogram import config, errors, formats
+from stenogram.app import App, api
+from stenogram.app.transcribe import Request, resolve
+from stenogram.app.transcribe import transcribe as transcribe_one
+from stenogram.cli.inputs import STDIN, Names, expand
+from stenogram.cli.main import exit_code
+from stenogram.cli.options import options_of
+from stenogram.cli.progress import Show, clock
+from stenogram.pipeline.run import Watch
+from stenogram.types import SubtitleOptions, Transcript
+
+GRANULARITIES = ("segment", "word")
+"""Files hold everything; on the wire the client chooses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What becomes of a transcript."""
+
+    formats: tuple[str, ...]
+    folder: Path | None
+    """None: to stdout."""
+    subtitles: SubtitleOptions
+    quiet: bool
+    as_json: bool
+    lines: bool
+    """Print each segment with its time as it comes."""
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("inputs", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-o", "--output-dir", type=click.Path(path_type=Path), help="Write results here, named after the recordings."
+)
+@click.option(
+    "-f",
+    "--format",
+    "formats_",
+    multiple=True,
+    metavar="NAME[,NAME...]",
+    help=f"Output formats: {', '.join(formats.FORMATS)}. [default: txt]",
+)
+@click.option("--show/--no-show", default=None, help="Print the text with times as it comes. [default: on a terminal]")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object per recording on stdout.")
+@options_of(*api.GROUPS, SubtitleOptions)
+def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
+    """Turn recordings into text, subtitles or JSON.
+
+    FILE is any audio or video file, a folder, a glob, or - for stdin. One recording in one format goes to stdout;
+    with --output-dir, or with several, results become files named after the recordings. Interrupted work goes on
+    where it was: run the same command again.
+    """
+    sources = expand(inputs)
+    output = _output(given, len(sources))
+    options = {row.name: given[row.name] for group in api.GROUPS for row in config.rows(group)}
+    settings, request = api.read(STDIN, options)
+    if output.folder is not None:
+        _make_folder(output.folder)
+    with App.open(settings) as app:
+        resolve(app, request)  # a wrong option fails once, before any work
+        return _transcribe_all(app, request, sources, output)
+
+
+def _output(given: dict[str, Any], count: int) -> Output:
+    names = tuple(
+        dict.fromkeys(name.strip() for value in given["formats_"] for name in value.split(",") if name.strip())
+    )
+    chosen = tuple(formats.find(name).name for name in names or ("txt",))
+    files = given["output_dir"] is not None or count > 1 or len(chosen) > 1
+    show = given["show"] if given["show"] is not None else not names and sys.stdout.isatty()
+    return Output(
+        formats=tuple(dict.fromkeys(chosen)),
+        folder=(given["output_dir"] or Path()) if files else None,
+        subtitles=config.read(SubtitleOptions, {row.name: given[row.name] for row in config.rows(SubtitleOptions)}),
+        quiet=given["quiet"] or given["as_json"],
+        as_json=given["as_json"],
+        lines=show and not given["quiet"] and not given["as_json"],
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.StorageError(path=folder, cause=error.strerror) from error
+
+
+def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output: Output) -> int:
+    """Every recording in turn; one that fails is told and does not stop the others."""
+    names, worst = Names(), 0
+    for source in sources:
+        stem, renamed = names.stem(source)
+        try:
+            with _readable(source) as path, Show(str(source), output.quiet, output.lines) as show:
+                if renamed:
+                    show.say(f"{source}: another recording has the same name; results are called {stem}")
+                transcript = transcribe_one(app, replace(request, source=path), Watch(show))
+                took_s = show.elapsed_s
+            _deliver(transcript, source, stem, output, took_s)
+        except errors.InputError as error:
+            worst = exit_code(error)
+            _tell_failure(source, error, output)
+    return worst
+
+
+@contextmanager
+def _readable(source: Path) -> Iterator[Path]:
+    """The recording as a file: stdin is spooled to a temporary one."""
+    if source != STDIN:
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="stenogram-") as folder:
+        spool = Path(folder) / "stdin"
+        with spool.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file, 2**20)
+        yield spool
+
+
+def _deliver(transcript: Transcript, source: Path, stem: str, output: Output, took_s: float) -> None:
+    bodies = {name: formats.render(transcript, name, output.subtitles, GRANULARITIES) for name in output.formats}
+    written = []
+    if output.folder is not None:
+        for name, body in bodies.items():
+            path = output.folder / (stem + formats.find(name).suffix)
+            _write(path, body)
+            written.append(path)
+    elif not output.as_json and not output.lines:
+        sys.stdout.write(bodies[output.formats[0]])
+    if output.as_json:
+        _print_json(source, transcript, bodies if output.folder is None else {}, written, took_s)
+    elif not output.quiet:
+        speed = f"{transcript.duration / took_s:.0f}x real time" if took_s else "at once"
+        length = clock(transcript.duration)
+        click.echo(f"{source}: {length} in {took_s:.1f} s ({speed})", err=True)
+        for path in written:
+            click.echo(f"  wrote {path}", err=True)
+
+
+def _print_json(
+    source: Path, transcript: Transcript, bodies: dict[str, str], written: Sequence[Path], took_s: float
+) -> None:
+    facts = {
+        "file": str(source),
+        "status": "succeeded",
+        "duration": round(transcript.duration, 3),
+        "elapsed": round(took_s, 3),
+        "rtfx": round(transcript.duration / took_s, 1) if took_s else None,
+        "language": transcript.language,
+        "model": transcript.model,
+        "text": transcript.text,
+        "warnings": list(transcript.warnings),
+        "outputs": [str(path) for path in written],
+    }
+    for name, body in bodies.items():
+        if name != "txt":
+            facts[name] = json.loads(body) if name.endswith("json") else body
+    click.echo(json.dumps(facts, ensure_ascii=False))
+
+
+def _tell_failure(source: Path, error: errors.StenogramError, output: Output) -> None:
+    if output.as_json:
+        failure = {"code": error.code, "message": str(error)}
+        click.echo(json.dumps({"file": str(source), "status": "failed", "error": failure}, ensure_ascii=False))
+    else:
+        click.echo(f"stenogram: {error}", err=True)
+
+
+def _write(path: Path, body: str) -> None:
+    """Whole or not at all: a reader never meets half a file."""
+    part = path.with_name(f".stenogram-{os.getpid()}.part")
+    try:
+        part.write_text(body, encoding="utf-8", newline="")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise errors.StorageError(path=path, cause=error.strerror) from error

@@ -1,0 +1,1 @@
+"""Is this the language that the model speaks? What an English-only model makes of other languages is rubbish."""

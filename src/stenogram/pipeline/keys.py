@@ -1,0 +1,50 @@
+"""What makes two results the same: the keys of the cache. SHA-256, hex, over canonical JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from stenogram.errors import FileNotReadable
+from stenogram.protocols import Engine
+from stenogram.types import Chunk, ModelFiles, RunOptions, TranscribeOptions, canonical
+
+RULES = 1
+"""Raise by one whenever decode, VAD, chunking, guard or joining change what text comes out."""
+
+
+def of_file(path: Path) -> str:
+    """SHA-256 of the bytes of a file, hex. Raises ``FileNotReadable``."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileNotReadable(path=path, cause=error.strerror or str(error)) from error
+
+
+def of_speech(file_digest: str, options: RunOptions) -> str:
+    """Key of the speech found in a file."""
+    return _digest("speech", file_digest, canonical(options.decode), canonical(options.vad))
+
+
+def of_transcript(file_digest: str, options: RunOptions, engine: Engine, files: ModelFiles) -> str:
+    """Key of a whole transcript: the file's bytes and everything that decides its text."""
+    return _digest("transcript", file_digest, canonical(options), *_model(engine, files))
+
+
+def of_chunk(chunk: Chunk, options: TranscribeOptions, engine: Engine, files: ModelFiles) -> str:
+    """Key of the segments of one chunk: its samples, not its place, so that equal sound is decoded once."""
+    speech = [(round(span.start - chunk.start, 4), round(span.end - chunk.start, 4)) for span in chunk.spans]
+    return _digest("chunk", chunk.digest(), chunk.duration, speech, canonical(options), *_model(engine, files))
+
+
+def _model(engine: Engine, files: ModelFiles) -> tuple[Any, ...]:
+    return engine.name, engine.version, dataclasses.astuple(engine.chunking), files.digest
+
+
+def _digest(*parts: Any) -> str:
+    text = json.dumps([RULES, *parts], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

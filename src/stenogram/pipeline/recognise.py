@@ -1,0 +1,71 @@
+"""Chunks to segments: from the cache where they are known, else by the engine and the guard, and into the cache.
+
+An engine works on the clock of the chunk (its first sample is 0 s), so that equal sound gives equal bytes wherever it
+stands in a recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from stenogram.formats import stored
+from stenogram.pipeline import guard, keys
+from stenogram.protocols import Cache, Engine, Loaded, Stop
+from stenogram.types import Chunk, ModelFiles, Segment, Span, TranscribeOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Recogniser:
+    """One engine with one model and one set of options; safe in several threads."""
+
+    engine: Engine
+    files: ModelFiles
+    cache: Cache
+    options: TranscribeOptions
+
+    def known(self, chunk: Chunk) -> guard.Checked | None:
+        """What an earlier run found in the same samples, or None."""
+        checked = stored.read(guard.Checked, self.cache.get("chunk", self._key(chunk)))
+        return checked and _placed(checked, chunk)
+
+    def recognise(self, loaded: Loaded, chunks: Sequence[Chunk], stop: Stop) -> list[guard.Checked]:
+        """Decode a batch, let the guard look at each chunk, and store each before returning it."""
+        local = [_local(chunk) for chunk in chunks]
+        found = loaded.transcribe(local, self.options, stop)
+        checked = []
+        for chunk, segments in zip(local, found, strict=True):
+            result = guard.check(
+                chunk, segments, self.options, lambda c=chunk: loaded.transcribe_sequential(c, (), self.options, stop)
+            )
+            self.cache.put("chunk", self._key(chunk), stored.write(result))
+            checked.append(result)
+        return [_placed(result, chunk) for result, chunk in zip(checked, chunks, strict=True)]
+
+    def _key(self, chunk: Chunk) -> str:
+        return keys.of_chunk(chunk, self.options, self.engine, self.files)
+
+
+def _local(chunk: Chunk) -> Chunk:
+    """The chunk on its own clock."""
+    spans = tuple(Span(_rounded(span.start - chunk.start), _rounded(span.end - chunk.start)) for span in chunk.spans)
+    return replace(chunk, start=0.0, spans=spans)
+
+
+def _placed(checked: guard.Checked, chunk: Chunk) -> guard.Checked:
+    """The segments on the clock of the recording."""
+    segments = tuple(_moved(segment, chunk) for segment in checked.segments)
+    return guard.Checked(segments, tuple(_moved(segment, chunk) for segment in checked.dropped))
+
+
+def _moved(segment: Segment, chunk: Chunk) -> Segment:
+    def at(time: float) -> float:
+        return _rounded(time + chunk.start)
+
+    words = tuple(replace(word, start=at(word.start), end=at(word.end)) for word in segment.words)
+    return replace(segment, start=at(segment.start), end=at(segment.end), words=words, channel=chunk.channel)
+
+
+def _rounded(time: float) -> float:
+    """Tenths of a millisecond: adding and subtracting a start leaves no trace."""
+    return round(time, 4)

@@ -1,0 +1,22 @@
+"""An app with fake parts where tests want them and real ones elsewhere."""
+
+from __future__ import annotations
+
+from stenogram.app import App
+from stenogram.audio.decode import Decoder
+from stenogram.config import Settings, read
+from stenogram.protocols import Cache
+from stenogram.testing.fakes import FAKE_FILES, FakeEngine
+from stenogram.testing.memory_cache import MemoryCache
+
+
+def make_app(*, engine: FakeEngine | None = None, cache: Cache | None = None, settings: Settings | None = None) -> App:
+    """An app that decodes and finds speech for real, with a fake engine and a cache in memory unless given."""
+    engine = engine or FakeEngine()
+    return App(
+        settings=settings or read(Settings),
+        cache=cache or MemoryCache(),
+        decoder=Decoder(),
+        engine_named=lambda _name: engine,
+        model_for=lambda _model, _language, _settings: FAKE_FILES,
+    )

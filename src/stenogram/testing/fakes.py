@@ -1,0 +1,114 @@
+"""An engine without weights. It implements the real Protocols and passes their contract suites."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from stenogram.errors import Cancelled, EngineError
+from stenogram.protocols import Stop
+from stenogram.types import Chunk, ChunkOptions, LoadOptions, ModelFiles, Segment, TranscribeOptions, Word
+
+FAKE_FILES = ModelFiles(name="fake", engine="fake", languages=("en",), paths={}, digest="fa4e" * 16)
+"""The model of ``FakeEngine``: it has no files."""
+
+
+def spell(chunk: Chunk) -> list[Segment]:
+    """One segment per stretch of speech; its single word is made from the samples, so equal sound gives equal text."""
+    found = []
+    digest = chunk.digest()
+    for number, span in enumerate(chunk.spans):
+        text = f"{digest[:8]}-{number}"
+        word = Word(text, span.start, span.end, probability=0.9)
+        found.append(Segment(number, span.start, span.end, text, (word,), (number,), avg_logprob=-0.1))
+    return found
+
+
+@dataclass(slots=True)
+class FakeEngine:
+    """Says what ``say`` makes of a chunk, and keeps count; several threads may use it."""
+
+    say: Callable[[Chunk], list[Segment]] = spell
+    say_carefully: Callable[[Chunk], list[Segment]] | None = None
+    """The careful path; None: the same as ``say``."""
+    name: str = "fake"
+    version: str = "1"
+    supports: frozenset[str] = frozenset()
+    chunking: ChunkOptions = field(default_factory=lambda: ChunkOptions(target_s=4.0, max_s=8.0))
+    parallelism: int = 2
+    batch_size: int = 4
+    loads: int = 0
+    batches: list[list[str]] = field(default_factory=list)
+    """The digests of the chunks of each batch, in the order of the calls."""
+    careful: list[str] = field(default_factory=list)
+    """The digests of the chunks that were decoded carefully."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def load(self, files: ModelFiles, options: LoadOptions) -> FakeLoaded:  # noqa: ARG002 - part of the Protocol
+        """Count a load."""
+        with self.lock:
+            self.loads += 1
+        return FakeLoaded(self)
+
+
+@dataclass(slots=True)
+class FakeLoaded:
+    """The weights of ``FakeEngine``: none."""
+
+    engine: FakeEngine
+    closed: bool = False
+
+    @property
+    def memory_bytes(self) -> int:
+        """Nothing."""
+        return 0
+
+    @property
+    def parallelism(self) -> int:
+        """As the engine says."""
+        return self.engine.parallelism
+
+    @property
+    def batch_size(self) -> int:
+        """As the engine says."""
+        return self.engine.batch_size
+
+    def transcribe(
+        self,
+        chunks: Sequence[Chunk],
+        options: TranscribeOptions,  # noqa: ARG002 - part of the Protocol
+        stop: Stop,
+    ) -> list[list[Segment]]:
+        """Say something about each chunk."""
+        self._check(stop)
+        with self.engine.lock:
+            self.engine.batches.append([chunk.digest() for chunk in chunks])
+        return [self.engine.say(chunk) for chunk in chunks]
+
+    def transcribe_sequential(
+        self,
+        chunk: Chunk,
+        previous: Sequence[Segment],  # noqa: ARG002 - part of the Protocol
+        options: TranscribeOptions,  # noqa: ARG002 - part of the Protocol
+        stop: Stop,
+    ) -> list[Segment]:
+        """Say something about one chunk."""
+        self._check(stop)
+        with self.engine.lock:
+            self.engine.careful.append(chunk.digest())
+        return (self.engine.say_carefully or self.engine.say)(chunk)
+
+    def detect_language(self, chunk: Chunk) -> Mapping[str, float]:  # noqa: ARG002 - part of the Protocol
+        """English."""
+        return {"en": 1.0}
+
+    def close(self) -> None:
+        """Refuse all further work."""
+        self.closed = True
+
+    def _check(self, stop: Stop) -> None:
+        if self.closed:
+            raise EngineError(engine=self.engine.name, cause="it is closed")
+        if stop():
+            raise Cancelled

@@ -1,0 +1,78 @@
+"""Batches hold chunks of one length, lose none, and do not keep workers waiting."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stenogram.pipeline.batch import Batcher
+from stenogram.types import Chunk
+
+
+def chunk(index: int, length: int = 100) -> Chunk:
+    """A chunk of so many samples."""
+    return Chunk(index, float(index), np.zeros(length, np.float32), 1.0)
+
+
+@given(st.lists(st.integers(1, 4), max_size=60), st.integers(1, 5), st.integers(1, 3))
+def test_every_chunk_comes_out_once_in_batches_of_one_length(lengths: list[int], size: int, workers: int) -> None:
+    batcher = Batcher(size, workers)
+    batches = []
+    for index, length in enumerate(lengths):
+        batcher.add(chunk(index, length))
+        batches += [batch] if (batch := batcher.take(idle=1, more=True)) else []
+    while batch := batcher.take(idle=1, more=False):
+        batches.append(batch)
+
+    assert sorted(c.index for batch in batches for c in batch) == list(range(len(lengths)))
+    assert all(len({len(c.samples) for c in batch}) == 1 for batch in batches)
+    assert all(len(batch) <= size for batch in batches)
+    assert len(batcher) == 0
+
+
+def test_the_first_chunk_goes_at_once_when_all_workers_are_idle() -> None:
+    batcher = Batcher(8, 2)
+    batcher.add(chunk(0))
+
+    assert [c.index for c in batcher.take(idle=2, more=True)] == [0]
+
+
+def test_a_lone_chunk_waits_for_company_while_others_work() -> None:
+    batcher = Batcher(8, 2)
+    batcher.add(chunk(0))
+
+    assert batcher.take(idle=1, more=True) == []
+
+
+def test_a_full_batch_goes_at_once() -> None:
+    batcher = Batcher(2, 2)
+    for index in range(3):
+        batcher.add(chunk(index))
+
+    assert [c.index for c in batcher.take(idle=1, more=True)] == [0, 1]
+
+
+def test_nothing_is_given_when_no_worker_is_idle() -> None:
+    batcher = Batcher(1, 2)
+    batcher.add(chunk(0))
+
+    assert batcher.take(idle=0, more=False) == []
+
+
+def test_the_rest_is_shared_between_the_workers() -> None:
+    batcher = Batcher(8, 2)
+    for index in range(6):
+        batcher.add(chunk(index))
+
+    assert len(batcher.take(idle=2, more=False)) == 3
+
+
+def test_it_is_full_before_memory_is() -> None:
+    batcher = Batcher(2, 2)
+    for index in range(16):
+        assert not batcher.full
+        batcher.add(chunk(index, index))
+
+    assert batcher.full
+    assert batcher.take(idle=1, more=True)[0].index == 0

@@ -1,0 +1,72 @@
+"""Arguments become recordings, and every recording gets an output name of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stenogram.cli.inputs import STDIN, Names, expand
+from stenogram.errors import FileNotReadable
+
+
+def test_a_file_named_outright_is_tried_whatever_it_is_called(tmp_path: Path) -> None:
+    assert expand([str(tmp_path / "notes.txt")]) == [tmp_path / "notes.txt"]
+
+
+def test_a_folder_gives_its_recordings_with_all_below_in_order(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    for name in ("b.MP3", "a.wav", "notes.txt", "deep/er/запись.m4a", "cover.jpg"):
+        (tmp_path / name).touch()
+
+    assert [path.relative_to(tmp_path).as_posix() for path in expand([str(tmp_path)])] == [
+        "a.wav",
+        "b.MP3",
+        "deep/er/запись.m4a",
+    ]
+
+
+def test_a_folder_without_recordings_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotReadable, match="no audio or video files"):
+        expand([str(tmp_path)])
+
+
+def test_globs_are_expanded_where_the_shell_did_not(tmp_path: Path) -> None:
+    for name in ("1.wav", "2.wav", "3.mp3"):
+        (tmp_path / name).touch()
+
+    assert [path.name for path in expand([str(tmp_path / "*.wav")])] == ["1.wav", "2.wav"]
+    with pytest.raises(FileNotReadable, match="no file"):
+        expand([str(tmp_path / "*.ogg")])
+
+
+def test_a_name_with_brackets_is_a_file_when_it_exists(tmp_path: Path) -> None:
+    (tmp_path / "talk [final].wav").touch()
+
+    assert expand([str(tmp_path / "talk [final].wav")]) == [tmp_path / "talk [final].wav"]
+
+
+def test_the_same_recording_twice_is_done_once(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+
+    assert expand([str(tmp_path / "a.wav"), str(tmp_path)]) == [tmp_path / "a.wav"]
+
+
+def test_equal_stems_get_distinct_names() -> None:
+    names = Names()
+
+    assert names.stem(Path("x/A.mp3")) == ("A", False)
+    assert names.stem(Path("x/A.mp4")) == ("A.mp4", True)
+    assert names.stem(Path("y/A.mp4")) == ("A-2", True)
+    assert names.stem(Path("y/a.WAV")) == ("a.WAV", True)
+    assert names.stem(STDIN) == ("stdin", False)
+
+
+@given(st.lists(st.sampled_from(["a.wav", "A.wav", "a.mp3", "a.mp3.wav", "a-2.wav", "é.wav", "e\u0301.wav"])))
+def test_no_two_recordings_ever_share_a_name(files: list[str]) -> None:
+    names = Names()
+    stems = [names.stem(Path(name))[0] for name in files]
+
+    assert len({stem.casefold() for stem in stems}) == len(stems)
