@@ -1,0 +1,109 @@
+"""The bodies of the OpenAI audio API: ``json`` and ``verbose_json``, field by field as its clients parse them.
+
+Keys of ours come on top of the API's and only where they say something: a word's ``probability``, ``interpolated`` and
+``speaker``; a segment's ``speaker``, ``channel`` and ``suspect``; ``model`` and ``warnings`` at the top.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Any, Literal
+
+from stenogram.languages import NAMES
+from stenogram.types import Segment, Transcript, Word
+
+Granularity = Literal["segment", "word"]
+SEGMENTS: tuple[Granularity, ...] = ("segment",)
+"""What verbose_json carries unless asked otherwise."""
+
+
+def json(transcript: Transcript) -> str:
+    """The text and what was used: nothing else, as the API."""
+    return _encoded({"text": transcript.text, "usage": _usage(transcript)})
+
+
+def verbose_json(transcript: Transcript, granularities: Collection[Granularity] = SEGMENTS) -> str:
+    """The text with its segments, words or both.
+
+    As the API does: ``("word",)`` gives words and no segments, ``()`` or ``("segment",)`` segments and no words, both
+    give both. ``language`` is the English name ("english"; "" when unknown); of a translation, which is English, it is
+    "english".
+    """
+    body: dict[str, Any] = {
+        "task": transcript.task,
+        "language": _language(transcript),
+        "duration": _seconds(transcript.duration),
+        "text": transcript.text,
+    }
+    if "segment" in granularities or "word" not in granularities:
+        body["segments"] = [_segment(segment) for segment in transcript.segments]
+    if "word" in granularities:
+        body["words"] = [_word(word) for word in transcript.words]
+    body["usage"] = _usage(transcript)
+    if transcript.model:
+        body["model"] = transcript.model
+    if transcript.warnings:
+        body["warnings"] = list(transcript.warnings)
+    return _encoded(body)
+
+
+def _language(transcript: Transcript) -> str:
+    code = "en" if transcript.task == "translate" else transcript.language or ""
+    return NAMES.get(code, code)
+
+
+def _usage(transcript: Transcript) -> dict[str, Any]:
+    return {"type": "duration", "seconds": math.ceil(_seconds(transcript.duration))}
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    """The client's types are plain floats: a measure that the engine did not give is 0.0, never null."""
+    fields: dict[str, Any] = {
+        "id": segment.id,
+        # Whisper: the mel frame (10 ms) at which the decoded window began. Our windows are cut at pauses instead, so
+        # the segment's own first frame is the truth closest to it.
+        "seek": round(segment.start * 100),
+        "start": _seconds(segment.start),
+        "end": _seconds(segment.end),
+        "text": " " + segment.text,
+        "tokens": list(segment.tokens),
+        "temperature": _measure(segment.temperature),
+        "avg_logprob": _measure(segment.avg_logprob),
+        "compression_ratio": _measure(segment.compression_ratio),
+        "no_speech_prob": _measure(segment.no_speech_prob),
+    }
+    if segment.speaker is not None:
+        fields["speaker"] = segment.speaker
+    if segment.channel is not None:
+        fields["channel"] = segment.channel
+    if segment.suspect:
+        fields["suspect"] = True
+    return fields
+
+
+def _word(word: Word) -> dict[str, Any]:
+    fields: dict[str, Any] = {"word": word.word, "start": _seconds(word.start), "end": _seconds(word.end)}
+    if word.probability is not None:
+        fields["probability"] = _measure(word.probability)
+    if word.interpolated:
+        fields["interpolated"] = True
+    if word.speaker is not None:
+        fields["speaker"] = word.speaker
+    return fields
+
+
+def _seconds(value: float) -> float:
+    """To the millisecond; adding 0.0 turns -0.0 into 0.0."""
+    return round(float(value), 3) + 0.0
+
+
+def _measure(value: float | None) -> float:
+    """Six decimals; JSON has no NaN and no infinity."""
+    return round(float(value), 6) + 0.0 if value is not None and math.isfinite(value) else 0.0
+
+
+def _encoded(body: dict[str, Any]) -> str:
+    from json import dumps
+
+    return dumps(body, ensure_ascii=False, allow_nan=False) + "\n"
