@@ -1,0 +1,25 @@
+"""What an engine refuses: options it cannot honour are never ignored."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from stenogram.errors import LanguageNotSupported, OptionNotSupported
+from stenogram.protocols import Engine
+from stenogram.types import ModelFiles, TranscribeOptions
+
+
+def check(engine: Engine, files: ModelFiles, options: TranscribeOptions) -> None:
+    """Refuse what this engine and model cannot do.
+
+    Raises ``OptionNotSupported`` for an option that needs a feature the engine lacks and is set to anything but its
+    default, and ``LanguageNotSupported`` for a language that the model does not speak.
+    """
+    for field in dataclasses.fields(options):
+        feature = field.metadata.get("feature")
+        if feature and feature not in engine.supports and getattr(options, field.name) != field.default:
+            raise OptionNotSupported(engine=engine.name, option=field.name)
+    if options.language is not None and not files.speaks(options.language):
+        raise LanguageNotSupported(
+            language=options.language, advice=f"The model {files.name} speaks: {', '.join(files.languages)}."
+        )

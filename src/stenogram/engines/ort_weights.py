@@ -1,0 +1,114 @@
+"""Read the weights out of a model in onnxruntime's own format (``.ort``), by the names of the nodes that use them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+QUANTIZED = {"DynamicQuantizeMatMul": (1, 2, 3), "MatMulIntegerToFloat": (1, 3, 5)}
+"""Operator -> places of weight, scale and zero point among its inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """A weight matrix ``(values - zero_point) * scale``: uint8 ``[K, N]`` with one scale and zero point."""
+
+    values: npt.NDArray[np.uint8]
+    scale: npt.NDArray[np.float32]
+    zero_point: npt.NDArray[np.uint8]
+
+    def dequantized(self) -> npt.NDArray[np.float32]:
+        """The matrix as float32 ``[K, N]``."""
+        import numpy as np
+
+        values: npt.NDArray[np.float32] = (self.values.astype(np.float32) - np.float32(self.zero_point)) * self.scale
+        return values
+
+
+class Weights:
+    """All weights of one file, subgraphs included. Raises ``ValueError`` when the file is no ``.ort`` model.
+
+    Every access raises ``KeyError`` when the graph has no such node or weight.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from onnxruntime.tools.ort_format_model.ort_flatbuffers_py.fbs.InferenceSession import InferenceSession
+
+        data = path.read_bytes()
+        if not InferenceSession.InferenceSessionBufferHasIdentifier(data, 0):
+            raise ValueError(f"{path.name} is not a model in onnxruntime's format")
+        graph = InferenceSession.GetRootAs(data, 0).Model().Graph()
+        self._arrays: dict[str, Any] = {}
+        self._nodes: dict[str, tuple[str, list[str]]] = {}
+        self._shapes = dict(_input_shapes(graph))
+        for part in _subgraphs(graph):
+            self._read(part)
+
+    def array(self, name: str) -> Array:
+        """A weight by its own name."""
+        return _numpy(self._arrays[name])
+
+    def input(self, node: str, index: int) -> Array:
+        """The weight that is the node's input of that index."""
+        return self.array(self._nodes[node][1][index])
+
+    def quantized(self, node: str) -> Quantized:
+        """The quantised matrix that a matrix multiplication uses."""
+        operator, inputs = self._nodes[node]
+        values, scale, zero_point = (self.array(inputs[index]) for index in QUANTIZED[operator])
+        return Quantized(values, scale, zero_point)
+
+    def input_shape(self, name: str) -> list[int]:
+        """The shape of one of the model's inputs, 0 where it varies."""
+        return self._shapes[name]
+
+    def __contains__(self, node: object) -> bool:
+        return node in self._nodes
+
+    def _read(self, graph: Any) -> None:
+        for index in range(graph.InitializersLength()):
+            tensor = graph.Initializers(index)
+            self._arrays[tensor.Name().decode()] = tensor
+        for index in range(graph.NodesLength()):
+            node = graph.Nodes(index)
+            inputs = [node.Inputs(place).decode() for place in range(node.InputsLength())]
+            self._nodes[node.Name().decode()] = node.OpType().decode(), inputs
+
+
+def _subgraphs(graph: Any) -> Iterator[Any]:
+    yield graph
+    for index in range(graph.NodesLength()):
+        node = graph.Nodes(index)
+        for place in range(node.AttributesLength()):
+            inner = node.Attributes(place).G()
+            if inner is not None:
+                yield from _subgraphs(inner)
+
+
+def _input_shapes(graph: Any) -> Iterator[tuple[str, list[int]]]:
+    from onnxruntime.tools.ort_format_model.ort_flatbuffers_py.fbs.TensorTypeAndShape import TensorTypeAndShape
+
+    inputs = {graph.Inputs(index) for index in range(graph.InputsLength())}
+    for index in range(graph.NodeArgsLength()):
+        value = graph.NodeArgs(index)
+        if value.Name() in inputs:
+            table, tensor = value.Type().Value(), TensorTypeAndShape()
+            tensor.Init(table.Bytes, table.Pos)
+            shape = tensor.Shape()
+            yield value.Name().decode(), [shape.Dim(axis).Value().DimValue() for axis in range(shape.DimLength())]
+
+
+def _numpy(tensor: Any) -> Array:
+    import numpy as np
+
+    types = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64}  # TensorDataType of ort.fbs
+    shape = [tensor.Dims(axis) for axis in range(tensor.DimsLength())]
+    return tensor.RawDataAsNumpy().view(types[tensor.DataType()]).reshape(shape)  # type: ignore[no-any-return]

@@ -1,0 +1,72 @@
+"""From the tokens of a chunk to segments that read well: split at sentence ends and long pauses."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+
+from stenogram.engines.tokens import Vocabulary
+from stenogram.engines.words import interpolate
+from stenogram.types import Chunk, Segment, Word
+
+PAUSE_S = 1.0
+"""A gap between two words from which a new segment begins even inside a sentence."""
+SENTENCE_END = re.compile(r"[.?!…。？！][\"'”’)\]]*$")  # noqa: RUF001 - all the marks there are
+ABBREVIATION = re.compile(  # common titles and Latin abbreviations, and initials such as "J." or "U.S."
+    r"^\W*(?:mr|mrs|ms|dr|prof|st|sr|jr|gen|col|capt|lt|sgt|rev|hon|gov|sen|rep|no|vol|vs|etc|inc|ltd|co|fig"
+    r"|e\.g|i\.e|[a-z](?:\.[a-z])*)\.$",
+    re.IGNORECASE,
+)
+
+
+def compression_ratio(text: str) -> float:
+    """Bytes of the text over its bytes under zlib, Whisper's measure of repetition; 0 for no text."""
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) if data else 0.0
+
+
+def build_segments(
+    chunk: Chunk, vocabulary: Vocabulary, ids: Sequence[int], logprobs: Sequence[float]
+) -> list[Segment]:
+    """Split a chunk's tokens into segments with interpolated word times.
+
+    ``logprobs`` has one natural logarithm per token. ``avg_logprob`` is the mean over the segment's own tokens;
+    ``compression_ratio`` is of the whole chunk's text (as in Whisper), because a loop shows only over its repetitions.
+    """
+    pieces = vocabulary.words(ids)
+    if not pieces:
+        return []
+    words = interpolate([piece.text for piece in pieces], chunk)
+    ratio = compression_ratio(" ".join(piece.text for piece in pieces))
+    segments: list[Segment] = []
+    first = 0
+    for index in range(1, len(words) + 1):
+        if index < len(words) and not splits(words[index - 1], words[index]):
+            continue
+        begin, end = pieces[first].first, pieces[index - 1].last
+        segments.append(
+            Segment(
+                id=len(segments),
+                start=words[first].start,
+                end=words[index - 1].end,
+                text=" ".join(word.word for word in words[first:index]),
+                words=tuple(words[first:index]),
+                tokens=tuple(ids[begin:end]),
+                avg_logprob=sum(logprobs[begin:end]) / (end - begin),
+                compression_ratio=ratio,
+                channel=chunk.channel,
+            )
+        )
+        first = index
+    return segments
+
+
+def splits(word: Word, following: Word) -> bool:
+    """Whether a new segment begins between two words: after a sentence or at a long pause."""
+    if following.start - word.end >= PAUSE_S:
+        return True
+    if not SENTENCE_END.search(word.word):
+        return False
+    opening = next((letter for letter in following.word if letter.isalnum()), "")
+    return not opening.islower() and not ABBREVIATION.match(word.word)
