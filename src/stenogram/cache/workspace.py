@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import shutil
 import time
@@ -11,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stenogram.cache.entry import check_name
 from stenogram.errors import StorageError
 
 if TYPE_CHECKING:
@@ -20,31 +20,32 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOCK = ".lock"
+_OURS = re.compile(r"[0-9a-f]{16}")
+"""Names of work folders; whatever else lies there is left alone."""
 _LONE_LOCK_AFTER_S = 86_400.0
 """A lock file without its folder is removed after this; it may belong to a run that is just starting."""
 
 
 @contextmanager
-def workspace(folder: Path, key: str) -> Iterator[Path]:
-    """A new private folder under ``folder`` for the recording ``key`` (hex digest), removed at the end of the block.
+def workspace(cache_dir: Path) -> Iterator[Path]:
+    """A new private folder in ``cache_dir/work``, removed at the end of the block, also when an exception passes.
 
     A lock of the operating system marks it as in use, so one whose process was killed is known and removed at the next
     start (``sweep``). Raises ``StorageError`` where it cannot be made.
     """
     from filelock import FileLock
 
-    check_name("work", key)
-    sweep(folder)
-    private = folder / f"{key[:16]}-{secrets.token_hex(8)}"
-    lock = FileLock(folder / (private.name + _LOCK), thread_local=False)
+    sweep(cache_dir)
+    private = cache_dir / "work" / secrets.token_hex(8)
+    lock = FileLock(private.with_suffix(_LOCK), thread_local=False)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire()  # before the folder exists: a folder without a lock held is one nobody uses
         private.mkdir(mode=0o700)
     except OSError as error:
-        lock.release(force=True)
+        _let_go(lock)
         cause = f"{error.strerror or error}. Decoded sound needs room there; set STENOGRAM_HOME to another folder"
-        raise StorageError(path=folder, cause=cause) from error
+        raise StorageError(path=private.parent, cause=cause) from error
     try:
         yield private
     finally:
@@ -52,17 +53,17 @@ def workspace(folder: Path, key: str) -> Iterator[Path]:
         _let_go(lock)
 
 
-def sweep(folder: Path) -> int:
-    """Remove what killed processes left under ``folder``; gives the number of folders removed. Never raises."""
+def sweep(cache_dir: Path) -> int:
+    """Remove the work folders that killed processes left; gives their number. Never raises."""
     from filelock import FileLock, Timeout
 
     removed = 0
-    for path in _listing(folder):
+    for path in _listing(cache_dir / "work"):
         if path.suffix == _LOCK:
             _remove_lone_lock(path)
-        if not path.is_dir():
+        if not (_OURS.fullmatch(path.name) and path.is_dir()):
             continue
-        lock = FileLock(path.with_name(path.name + _LOCK), thread_local=False)
+        lock = FileLock(path.with_suffix(_LOCK), thread_local=False)
         try:
             lock.acquire(blocking=False)
         except (Timeout, OSError):
