@@ -25,8 +25,9 @@ def transcribe(stenogram: Path, source: Path, output_dir: Path) -> int:
     outputs = [output_dir / f"{source.stem}.{extension}" for extension in FORMATS]
     for path in outputs:
         path.unlink(missing_ok=True)  # so that what is listed below is of this run
-    command = [stenogram, "transcribe", source, "--output-dir", output_dir, "--format", ",".join(FORMATS)]
-    print("$ " + shlex.join(map(str, command)) + "\n", flush=True)
+    options = ["--output-dir", str(output_dir), "--format", ",".join(FORMATS)]
+    command = [str(stenogram), "transcribe", str(source), *options]
+    print("$ " + shlex.join(command) + "\n", flush=True)
     status = _run(command)
     if status:
         return status
@@ -41,7 +42,7 @@ def transcribe(stenogram: Path, source: Path, output_dir: Path) -> int:
     return 0
 
 
-def _run(command: list[Path | str]) -> int:
+def _run(command: list[str]) -> int:
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
         try:
             return process.wait()

@@ -20,9 +20,7 @@ GLIBC_MIN = (2, 34)
 MACOS_MIN = (15, 0)
 """From the wheel's tag: macosx_15_0_arm64."""
 
-SUPPORTED = (
-    "Linux on x86_64 or aarch64 with glibc 2.34 or newer, macOS 15 or newer on Apple silicon, Windows on x86_64"
-)
+SUPPORTED = "Linux on x86_64 or aarch64 with glibc 2.34 or newer, macOS 15 or newer on Apple silicon, Windows on x86_64"
 
 
 class Machine(NamedTuple):
@@ -85,7 +83,7 @@ def _refuse_windows(machine: Machine) -> str | None:
 def _version(text: str) -> tuple[int, ...]:
     """Leading numbers of a dotted version: ``2.35-custom`` gives ``(2, 35)``; nothing readable gives ``()``."""
     numbers = []
-    for part in text.split("-")[0].split(".")[:2]:
+    for part in text.partition("-")[0].split(".")[:2]:
         if not part.isdigit():
             break
         numbers.append(int(part))
