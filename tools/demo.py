@@ -1,4 +1,4 @@
-"""``make demo``: transcribe a real recording, show what was written, say what to try next.
+"""``make demo``: transcribe a real recording, say what to try next.
 
 The recording is the opening of A Tale of Two Cities, 44 seconds, which comes inside the wheel of the default model.
 """
@@ -21,11 +21,11 @@ def recording() -> Path:
 
 
 def transcribe(stenogram: Path, source: Path, output_dir: Path) -> int:
-    """Run the command line on ``source``, then list what it wrote; the exit status."""
+    """Run the command line on ``source``, which tells what it does and writes; the exit status."""
     outputs = [output_dir / f"{source.stem}.{extension}" for extension in FORMATS]
     for path in outputs:
-        path.unlink(missing_ok=True)  # so that what is listed below is of this run
-    options = ["--output-dir", str(output_dir), "--format", ",".join(FORMATS)]
+        path.unlink(missing_ok=True)  # so that what is there afterwards is of this run
+    options = ["--show", "--output-dir", str(output_dir), "--format", ",".join(FORMATS)]
     command = [str(stenogram), "transcribe", str(source), *options]
     print("$ " + shlex.join(command) + "\n", flush=True)
     status = _run(command)
@@ -35,9 +35,6 @@ def transcribe(stenogram: Path, source: Path, output_dir: Path) -> int:
     if missing:
         print("Not written although the command succeeded: " + ", ".join(map(str, missing)), file=sys.stderr)
         return 1
-    print("\nWritten:")
-    for path in outputs:
-        print(f"  {path}  ({path.stat().st_size:,} bytes)")
     print(next_steps(stenogram, source))
     return 0
 

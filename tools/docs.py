@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import importlib
 import inspect
+import re
 import sys
 import types as python_types
 from collections.abc import Callable, Iterator, Mapping
@@ -57,11 +58,18 @@ def settings_page() -> str:
         parts.append(f"\n## {title}\n\n{summary(group)}\n\n")
         parts.append("| name | flag | environment | value | default | what it does |\n|---|---|---|---|---|---|\n")
         parts.extend(
-            f"| `{row.name}` | `{row.flag}` | `{row.env}` | {cell(value_words(row))} | {default_words(row.default)} "
-            f"| {cell(row.help)} |\n"
+            f"| `{row.name}` | {flag_words(row)} | `{row.env}` "
+            f"| {cell(value_words(row))} | {default_words(row.default)} | {cell(row.help)} |\n"
             for row in config.rows(group)
         )
     return "".join(parts)
+
+
+def flag_words(row: config.OptionRow) -> str:
+    """The flags of the command line; one that is on or off has two."""
+    short = getattr(row, "short", None)
+    flags = [*([short] if short else []), row.flag, *([f"--no-{row.flag[2:]}"] if row.type is bool else [])]
+    return " ".join(f"`{flag}`" for flag in flags)
 
 
 def value_words(row: config.OptionRow) -> str:
@@ -132,8 +140,11 @@ def parent_name(error: type) -> str:
 def cli_page() -> str:
     """The ``--help`` of every command."""
     parts = ["# Command line\n"]
-    for name, text in command_helps(cli_root(), "stenogram"):
-        parts.append(f"\n## {name}\n\n```text\n{text}\n```\n")
+    try:
+        helps = list(command_helps(cli_root(), "stenogram"))
+    except ModuleNotFoundError as error:
+        raise NotDocumentable(f"the command line cannot be documented: {error}") from error
+    parts.extend(f"\n## {name}\n\n```text\n{text}\n```\n" for name, text in helps)
     return "".join(parts)
 
 
@@ -141,10 +152,7 @@ def cli_root() -> click.Group:
     """The click group behind the command ``stenogram``."""
     import click
 
-    try:
-        module = importlib.import_module("stenogram.cli.main")
-    except ModuleNotFoundError as error:
-        raise NotDocumentable(f"the command line cannot be documented: {error}") from error
+    module = importlib.import_module("stenogram.cli.main")
     groups = [value for value in vars(module).values() if isinstance(value, click.Group)]
     if not groups:
         raise NotDocumentable("the command line cannot be documented: no click group in stenogram.cli.main")
@@ -188,10 +196,10 @@ def python_page() -> str:
 
 def describe(name: str, value: Any) -> str:
     """Code block and docstring of one public name."""
-    text = inspect.getdoc(value) or ""
+    text = markdown(inspect.getdoc(value) or "")
     if inspect.isclass(value) and issubclass(value, Exception):
         return (
-            f"```python\nclass {name}({value.__mro__[1].__name__})\n```\n\n{cell(text)}\n\nSee [errors](errors.md).\n"
+            f"```python\nclass {name}({value.__mro__[1].__name__})\n```\n\n{text}\n\nAll cases: [errors](errors.md).\n"
         )
     if inspect.isclass(value):
         return f"```python\nclass {name}:\n{''.join(class_body(value)) or '    ...'}```\n\n{text}\n"
@@ -202,20 +210,37 @@ def describe(name: str, value: Any) -> str:
 
 
 def class_body(value: type) -> Iterator[str]:
-    """Fields with their defaults, then public properties and methods with the first line of their docstrings."""
-    if dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            default = "" if field.default is dataclasses.MISSING else f" = {field.default!r}"
-            default = default if field.default_factory is dataclasses.MISSING else " = ..."
-            yield f"    {field.name}: {annotation_text(field.type)}{default}\n"
+    """Public fields with their defaults, then properties and methods with the first line of their docstrings."""
+    for field in dataclasses.fields(value) if dataclasses.is_dataclass(value) else ():
+        if not field.name.startswith("_"):
+            made = field.default_factory is not dataclasses.MISSING
+            given = "..." if made else default_text(field.default)
+            equals = "" if field.default is dataclasses.MISSING and not made else f" = {given}"
+            yield f"    {field.name}: {annotation_text(field.type)}{equals}\n"
     for name, member in vars(value).items():
         if name.startswith("_"):
             continue
-        if isinstance(member, property):
-            getter: Any = member.fget
-            yield f"    {name}: {annotation_text(getter.__annotations__.get('return'))}  # {summary(member)}\n"
-        elif inspect.isfunction(member):
-            yield f"    def {name}{signature(member)}: ...  # {summary(member)}\n"
+        function = member.__func__ if isinstance(member, classmethod | staticmethod) else member
+        if isinstance(function, property):
+            returned = function.fget.__annotations__.get("return") if function.fget else None
+            yield f"    {name}: {annotation_text(returned)}  # {summary(function)}\n"
+        elif inspect.isfunction(function):
+            yield f"    def {name}{signature(function)}: ...  # {summary(function)}\n"
+
+
+def markdown(docstring: str) -> str:
+    """A docstring with its doctests fenced, and without what is said to the doctest runner."""
+    lines: list[str] = []
+    inside = False
+    for line in docstring.splitlines():
+        if line.startswith(">>> ") and not inside:
+            inside = True
+            lines.append("```pycon")
+        elif inside and not line:
+            inside = False
+            lines.append("```")
+        lines.append(re.sub(r"\s+# doctest:.*", "", line))
+    return "\n".join([*lines, "```"] if inside else lines)
 
 
 def signature(function: Callable[..., Any]) -> str:

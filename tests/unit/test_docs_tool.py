@@ -69,7 +69,7 @@ def test_every_option_of_the_product_is_on_the_settings_page() -> None:
     assert set(groups) < set(docs.option_groups())
     for group in groups:
         for row in config.rows(group):
-            assert f"| `{row.name}` | `{row.flag}` | `{row.env}` |" in page
+            assert f"| `{row.name}` | {docs.flag_words(row)} | `{row.env}` |" in page
             assert docs.cell(row.help) in page
 
 
@@ -98,9 +98,17 @@ def test_each_row_of_a_table_has_all_its_cells() -> None:
     ],
 )
 def test_types_and_bounds_are_put_in_words(annotation: Any, low: float | None, high: float | None, words: str) -> None:
-    row = config.OptionRow("x", "--x", "STENOGRAM_X", annotation, None, "help", low, high)
+    group = dataclasses.make_dataclass("Group", [("x", annotation, types.option(None, "help", low=low, high=high))])
+    (row,) = config.rows(group)
 
     assert docs.value_words(row) == words
+
+
+def test_an_option_that_is_on_or_off_has_two_flags() -> None:
+    found = {row.name: docs.flag_words(row) for row in config.rows(types.VadOptions)}
+
+    assert found["vad_filter"] == "`--vad-filter` `--no-vad-filter`"
+    assert found["threshold"] == "`--threshold`"
 
 
 def test_defaults_are_written_as_a_user_would() -> None:
@@ -168,6 +176,20 @@ def test_the_help_of_every_visible_command_is_on_its_page(monkeypatch: pytest.Mo
     assert "Never shown" not in page
 
 
+def test_a_command_whose_module_is_missing_is_a_clear_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lazy(click.Group):
+        def list_commands(self, ctx: click.Context) -> list[str]:
+            return ["lost"]
+
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+            raise ModuleNotFoundError(f"No module named {cmd_name!r}")
+
+    install_cli(monkeypatch, cli=Lazy())
+
+    with pytest.raises(docs.NotDocumentable, match="No module named 'lost'"):
+        docs.cli_page()
+
+
 def test_a_command_line_without_a_group_is_a_clear_failure(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,6 +207,12 @@ class Talk:
     path: Path
     tags: list[str] = dataclasses.field(default_factory=list)
     speed: float = 1.0
+    _cache: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: Path) -> Talk:
+        """Open it."""
+        return cls(path)
 
     @property
     def length(self) -> float:
@@ -201,7 +229,11 @@ class Talk:
 
 def test_public_names_are_shown_as_in_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
     def hear(path: str | Path, *, language: str | None = None, **rest: Any) -> Talk:
-        """Hear it."""
+        """Hear it.
+
+        >>> hear("talk.mp4").length      # doctest: +SKIP
+        1.0
+        """
         return Talk(Path(path))
 
     for name, value in {"Talk": Talk, "hear": hear, "RATE": 16_000, "TooLong": errors.TooLong}.items():
@@ -212,12 +244,14 @@ def test_public_names_are_shown_as_in_the_source(monkeypatch: pytest.MonkeyPatch
 
     assert "RATE: int = 16000\n" in page
     assert "hear(path: str | Path, *, language: str | None = None, **rest: Any) -> Talk\n```\n\nHear it.\n" in page
+    assert '\n\n```pycon\n>>> hear("talk.mp4").length\n1.0\n```\n' in page
     assert "class TooLong(InputError)\n" in page
     assert (
         "class Talk:\n"
         "    path: Path\n"
         "    tags: list[str] = ...\n"
         "    speed: float = 1.0\n"
+        "    def open(cls, path: Path) -> Talk: ...  # Open it.\n"
         "    length: float  # Seconds.\n"
         "    def cut(self, *times: float, keep: bool = True) -> Sequence[Talk]: ...  # Cut it.\n"
     ) in page
