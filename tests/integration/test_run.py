@@ -92,7 +92,8 @@ def test_an_identical_recording_is_answered_without_decoding_or_engine(
     app: App, engine: FakeEngine, two_cities: Path, tmp_path: Path
 ) -> None:
     first = transcribe(app, Request(two_cities))
-    calls, seen = len(engine.batches), []
+    calls = len(engine.batches)
+    seen: list[events.Event] = []
     copy = tmp_path / "под другим именем.bin"
     copy.write_bytes(two_cities.read_bytes())
 
@@ -100,7 +101,7 @@ def test_an_identical_recording_is_answered_without_decoding_or_engine(
 
     assert second == first
     assert len(engine.batches) == calls
-    assert [type(event) for event in seen][0] is events.StageCached
+    assert isinstance(seen[0], events.StageCached)
     assert not any(isinstance(event, events.StageStarted) for event in seen)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stenogram import engines, languages
+from stenogram import languages
 from stenogram.app.root import App
 from stenogram.cache import workspace
+from stenogram.engines.options import check
 from stenogram.pipeline.run import Parts, Watch
 from stenogram.pipeline.run import transcribe as run
 from stenogram.types import LoadOptions, ModelFiles, RunOptions, Segment, Transcript
@@ -61,5 +62,5 @@ def resolve(app: App, request: Request) -> tuple[RunOptions, ModelFiles]:
     if options.language is not None:
         options = replace(options, language=languages.code_of(options.language))
     files = app.model_for(request.model, options.language, app.settings)
-    engines.check_options(app.engine_named(files.engine), options)
+    check(app.engine_named(files.engine), files, options)
     return replace(request.run, transcribe=options), files

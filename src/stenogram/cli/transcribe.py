@@ -55,7 +55,7 @@ class Output:
     "formats_",
     multiple=True,
     metavar="NAME[,NAME...]",
-    help=f"Output formats: {', '.join(formats.FORMATS)}. [default: txt]",
+    help=f"Output formats: {', '.join(formats.FORMATS)}. [default: text]",
 )
 @click.option("--show/--no-show", default=None, help="Print the text with times as it comes. [default: on a terminal]")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors.")
@@ -83,7 +83,7 @@ def _output(given: dict[str, Any], count: int) -> Output:
     names = tuple(
         dict.fromkeys(name.strip() for value in given["formats_"] for name in value.split(",") if name.strip())
     )
-    chosen = tuple(formats.find(name).name for name in names or ("txt",))
+    chosen = tuple(formats.format_named(name).name for name in names or ("text",))
     files = given["output_dir"] is not None or count > 1 or len(chosen) > 1
     show = given["show"] if given["show"] is not None else not names and sys.stdout.isatty()
     return Output(
@@ -139,7 +139,7 @@ def _deliver(transcript: Transcript, source: Path, stem: str, output: Output, to
     written = []
     if output.folder is not None:
         for name, body in bodies.items():
-            path = output.folder / (stem + formats.find(name).suffix)
+            path = output.folder / (stem + formats.format_named(name).suffix)
             _write(path, body)
             written.append(path)
     elif not output.as_json and not output.lines:
@@ -170,7 +170,7 @@ def _print_json(
         "outputs": [str(path) for path in written],
     }
     for name, body in bodies.items():
-        if name != "txt":
+        if name != "text":
             facts[name] = json.loads(body) if name.endswith("json") else body
     click.echo(json.dumps(facts, ensure_ascii=False))
 
