@@ -40,7 +40,7 @@ check-types: dev
 	$(BIN)/python -m mypy
 
 check-imports: dev
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 check-docs: dev
 	$(BIN)/python tools/docs.py --check

@@ -29,6 +29,7 @@ class Settings:
     model: str = option("auto", "Model to transcribe with; auto: the best installed one for the language.", short="-m")
     cache_url: str | None = option(None, "Shared cache (any fsspec URL) written through to by every machine.")
     cache_max_mb: int = option(4096, "Size of the local cache, in MiB; the least recently used goes first.", low=0)
+    models_url: str | None = option(None, "Mirror to fetch models from: a web folder with one folder for each model.")
     offline: bool = option(False, "Never use the network.")
 
     @property

@@ -120,8 +120,8 @@ def cross_graph(weights: Weights) -> bytes:
 def step_graph(weights: Weights, positions: int) -> bytes:
     """Graph of one decoding step for a batch of rows, up to ``positions`` tokens.
 
-    Inputs: ``token`` int64 ``[B, 1]``, ``position`` int64 ``[1]``, ``mask`` float32
-    ``[B, 1, 1, T]`` (0: a frame of the row, -inf: padding), ``cross.*`` and ``past.*``. Outputs: ``logits`` ``[B, V]`` and ``present.*``.
+    Inputs: ``token`` int64 ``[B, 1]``, ``position`` int64 ``[1]``, ``mask`` float32 ``[B, 1, 1, T]`` (0: a frame of
+    the row, -inf: padding), ``cross.*`` and ``past.*``. Outputs: ``logits`` ``[B, V]`` and ``present.*``.
     """
     graph = DecoderGraph(weights)
     shape = graph.shape

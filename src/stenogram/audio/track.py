@@ -1,0 +1,216 @@
+"""Decode one sound track into sample files: packets -> frames -> places in time -> 16 kHz blocks -> files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stenogram.audio.container import Track
+from stenogram.audio.resampler import Resampler
+from stenogram.audio.samples import SampleFiles
+from stenogram.audio.timeline import Placed, Timeline
+from stenogram.errors import FileNotReadable, OptionError, TooLong
+from stenogram.types import SAMPLE_RATE, DecodeOptions
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.packet import Packet
+
+MOST_CHANNELS = 8
+"""Channels that may be transcribed each on its own (7.1)."""
+
+_FIRST_SNAPSHOT_S = 5.0
+_SNAPSHOT_S = 30.0
+_REPORT_EVERY_S = 1.0
+_CUT_TOLERANCE_S = 1.0
+_CUT_TOLERANCE = 0.01
+"""A recording this much shorter than declared (the larger of a second and a hundredth) was cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Samples that are in the files for good."""
+
+    paths: tuple[Path, ...]
+    channels: tuple[int | None, ...]
+    sample_count: int
+    total_s: float | None
+    finished: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+Report = Callable[[Snapshot | None], None]
+"""Told of each snapshot, and of None about once a second in between: still alive."""
+
+
+class TrackDecoder:
+    """Decodes one track. After ``run``: what was found (``sample_count``) and what went wrong (``damaged_packets``)."""
+
+    def __init__(self, path: Path, track: Track, name: Path, options: DecodeOptions, report: Report) -> None:
+        """``name``: sample files are called this plus channel and suffix."""
+        self.good_packets = 0
+        self.damaged_packets = 0
+        self._path = path
+        self._track = track
+        self._name = name
+        self._options = options
+        self._report = report
+        self._timeline = Timeline(track.zero_s, track.total_s)
+        self._resampler: Resampler | None = None
+        self._files: SampleFiles | None = None
+        self._paths: list[Path] = []
+        self._channels: tuple[int | None, ...] = ()
+        self._announced = 0
+        self._reported_at = time.monotonic()
+        self._others_end_s = 0.0
+        self._opposite_phase = False
+
+    @property
+    def sample_count(self) -> int:
+        """Samples decoded so far, per channel."""
+        return 0 if self._files is None else self._files.count
+
+    @property
+    def is_junk(self) -> bool:
+        """Whether most packets make no sense: then this is no such recording, whatever the rest sounds like."""
+        return self.damaged_packets > self.good_packets
+
+    def run(self) -> None:
+        """Decode all. Raises ``TooLong``, ``StorageError``, ``OptionError``, ``FileNotReadable``."""
+        if self._track.total_s is not None:
+            self._check_length(self._track.total_s)
+        try:
+            for frame in self._frames():
+                for placed in self._timeline.place(frame):
+                    self._take(placed)
+            for placed in self._timeline.finish():
+                self._take(placed)
+            self._end_run()
+        finally:
+            if self._files is not None:
+                self._files.__exit__(None, None, None)
+
+    def snapshot(self, *, finished: bool) -> Snapshot:
+        """What is in the files now; the warnings come with the last one."""
+        return Snapshot(
+            tuple(self._paths),
+            self._channels,
+            self.sample_count,
+            self._track.total_s,
+            finished,
+            tuple(self._warnings()) if finished else (),
+        )
+
+    def _frames(self) -> Iterator[AudioFrame]:
+        from av.error import FFmpegError
+
+        for packet in self._packets():
+            try:
+                frames = packet.decode()
+            except MemoryError:
+                raise
+            except FFmpegError:
+                self.damaged_packets += 1
+                continue
+            self.good_packets += bool(frames)
+            for frame in frames:
+                if frame.samples and frame.sample_rate > 0:
+                    yield frame  # type: ignore[misc]
+
+    def _packets(self) -> Iterator[Packet]:
+        from av.error import FFmpegError
+
+        stream, container = self._track.stream, self._track.container
+        if self._track.own:  # nothing to learn from the others: let the demuxer skip them
+            for other in container.streams:
+                if other.index != stream.index:
+                    other.discard = "all"
+        try:
+            for packet in container.demux():
+                self._keep_alive()
+                if packet.stream_index == stream.index:
+                    yield packet
+                elif packet.pts is not None and packet.time_base is not None:
+                    end_s = float(packet.pts * packet.time_base) - self._track.zero_s
+                    self._others_end_s = max(self._others_end_s, end_s)
+        except MemoryError:
+            raise
+        except FFmpegError:
+            self.damaged_packets += 1  # the container is broken from here on; what was read stays good
+        except OSError as error:
+            raise FileNotReadable(path=self._path, cause=error.strerror or error) from error
+
+    def _take(self, placed: Placed) -> None:
+        files = self._files or self._open_files(placed.frame)
+        if placed.start_s is not None or self._resampler is None or not self._resampler.takes(placed.frame):
+            self._end_run()
+            if placed.start_s is not None:
+                self._check_length(placed.start_s)
+                files.silence_until(round(placed.start_s * SAMPLE_RATE))
+            self._resampler = Resampler(self._options.channels)
+        for block in self._resampler.push(placed.frame):
+            files.append(block)
+            self._progress()
+
+    def _end_run(self) -> None:
+        if self._resampler is None or self._files is None:
+            return
+        for block in self._resampler.finish():
+            self._files.append(block)
+            self._progress()
+        self._opposite_phase |= self._resampler.opposite_phase
+        self._resampler = None
+
+    def _open_files(self, frame: AudioFrame) -> SampleFiles:
+        count = frame.layout.nb_channels
+        if self._options.channels == "mix":
+            self._channels = (None,)
+        elif count > MOST_CHANNELS:
+            cause = f"{self._path} has {count} channels, at most {MOST_CHANNELS} can be transcribed apart; use mix"
+            raise OptionError(name="channels", value="separate", cause=cause)
+        else:
+            self._channels = tuple(range(count))
+        suffixes = ["mix" if channel is None else str(channel) for channel in self._channels]
+        self._paths = [self._name.with_name(f"{self._name.name}-{suffix}.f32") for suffix in suffixes]
+        self._files = SampleFiles(self._paths, self._track.total_s)
+        return self._files
+
+    def _check_length(self, length_s: float) -> None:
+        if length_s > self._options.max_duration_s:
+            raise TooLong(path=self._path, limit_s=self._options.max_duration_s)
+
+    def _progress(self) -> None:
+        self._check_length(self.sample_count / SAMPLE_RATE)
+        new_s = (self.sample_count - self._announced) / SAMPLE_RATE
+        overdue = new_s > 0 and time.monotonic() - self._reported_at > _REPORT_EVERY_S
+        if (overdue or new_s >= (_SNAPSHOT_S if self._announced else _FIRST_SNAPSHOT_S)) and not self.is_junk:
+            self._announced = self.sample_count
+            self._reported_at = time.monotonic()
+            self._report(self.snapshot(finished=False))
+
+    def _keep_alive(self) -> None:
+        now = time.monotonic()
+        if now - self._reported_at > _REPORT_EVERY_S:
+            self._reported_at = now
+            self._report(None)
+
+    def _warnings(self) -> Iterator[str]:
+        declared_s, end_s = self._track.declared_s, self.sample_count / SAMPLE_RATE
+        if not self._track.own:
+            end_s = max(end_s, self._others_end_s)
+        if declared_s is not None and self._track.recorded:
+            missing_s = declared_s - end_s
+            if missing_s > max(_CUT_TOLERANCE_S, _CUT_TOLERANCE * declared_s):
+                yield f"cut off: ended at {end_s:.1f} s of {declared_s:.1f} s"
+        if self.damaged_packets:
+            yield f"damaged: {self.damaged_packets} of {self.good_packets + self.damaged_packets} packets were skipped"
+        if self._files is not None and self._files.unreal_count:
+            unreal_s = self._files.unreal_count / SAMPLE_RATE
+            yield f"{unreal_s:.3f} s of the samples were not numbers and were replaced by silence"
+        if self._timeline.jumps:
+            yield f"timestamps jump {self._timeline.jumps} times: times after that are counted on from the sound before"
+        if self._opposite_phase:
+            yield "the two channels are in opposite phase: their difference was used, because their mix is silent"
