@@ -16,7 +16,7 @@ from stenogram.audio.decode import Decoder
 from stenogram.audio.vad import SpeechNetwork, Vad
 from stenogram.cache import open_cache
 from stenogram.config import Settings
-from stenogram.models import catalogue
+from stenogram.models import store
 from stenogram.protocols import Cache, Engine, Loaded
 from stenogram.types import LoadOptions, ModelFiles, VadOptions
 
@@ -29,7 +29,7 @@ class App:
     cache: Cache
     decoder: Decoder
     engine_named: Callable[[str], Engine] = engines.find
-    model_for: Callable[[str, str | None, Settings], ModelFiles] = catalogue.choose
+    model_for: Callable[[str, str | None, Settings], ModelFiles] = store.choose
     _loaded: dict[tuple[str, LoadOptions], Loaded] = field(default_factory=dict)
     _networks: list[SpeechNetwork] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -68,5 +68,5 @@ class App:
         """A new stream through the speech network, which is loaded once."""
         with self._lock:
             if not self._networks:
-                self._networks.append(SpeechNetwork.load())
+                self._networks.append(SpeechNetwork())
             return Vad(self._networks[0], options)

@@ -1,1 +1,9 @@
 """Is this the language that the model speaks? What an English-only model makes of other languages is rubbish."""
+
+from __future__ import annotations
+
+from stenogram.types import ModelFiles, Transcript, TranscribeOptions
+
+
+def of_language(transcript: Transcript, files: ModelFiles, options: TranscribeOptions) -> list[str]:
+    return []

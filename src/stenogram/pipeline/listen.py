@@ -40,6 +40,7 @@ class Heard:
 class _Channel:
     """One channel on its way: speech from the network, or replayed from an earlier run."""
 
+    number: int | None
     chunker: Chunker
     vad: Vad | None
     spans: list[Span]
@@ -71,7 +72,7 @@ class _Channel:
         """Speech is final up to this time."""
         if finished or self.vad is None:
             return audio.duration
-        return self.vad.final_s
+        return self.vad.heard_s
 
 
 WINDOW = 30 * SAMPLE_RATE
@@ -95,13 +96,13 @@ class FrontEnd:
         channels: list[_Channel] = []
         for decoded in self.decoder.decode(source, folder, self.options.decode, stop):
             channels = channels or [self._open(audio, place) for place, audio in enumerate(decoded.audios)]
-            self.busy_s["decode"] = decoded.busy_s
+            self.busy_s["decode"] = getattr(decoded,"busy_s",0.0)
             chunks: list[Chunk] = []
             for channel, audio in zip(channels, decoded.audios, strict=True):
                 chunks += self._hear(channel, audio, finished=decoded.finished)
             yield Heard(
                 chunks=tuple(sorted(chunks, key=lambda chunk: chunk.start)),
-                bounds={channel.chunker.channel: channel.chunker.bound_s for channel in channels},
+                bounds={channel.number: channel.chunker.bound_s for channel in channels},
                 heard_s=max(audio.duration for audio in decoded.audios),
                 total_s=decoded.total_s,
                 finished=decoded.finished,
@@ -111,10 +112,10 @@ class FrontEnd:
             )
 
     def _open(self, audio: Audio, place: int) -> _Channel:
-        chunker = Chunker(self.shape, audio.channel)
+        chunker = Chunker(self.shape, self.options.vad, audio.channel)
         if self.known is not None and place < len(self.known):
-            return _Channel(chunker, None, list(self.known[place]))
-        return _Channel(chunker, self.open_vad(self.options.vad), [])
+            return _Channel(audio.channel, chunker, None, list(self.known[place]))
+        return _Channel(audio.channel, chunker, self.open_vad(self.options.vad), [])
 
     def _hear(self, channel: _Channel, audio: Audio, *, finished: bool) -> list[Chunk]:
         began = time.thread_time()

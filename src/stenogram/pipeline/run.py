@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stenogram import events
-from stenogram.audio.decode import Decoder
+from stenogram.audio.decode import Decoder, check_readable
 from stenogram.audio.vad import Vad
 from stenogram.errors import Cancelled
 from stenogram.formats import stored
@@ -62,6 +62,7 @@ def transcribe(
     chunk is in the cache before it is announced, so a run that was stopped or killed goes on where it was.
     Raises ``InputError``, ``EngineError``, ``Cancelled``.
     """
+    check_readable(source)
     file_digest = keys.of_file(source)
     key = keys.of_transcript(file_digest, options, parts.engine, parts.files)
     known = stored.read(Transcript, parts.cache.get("transcript", key))
