@@ -76,11 +76,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def serve(self, data: bytes, wanted: str | None, fault: str, amount: int) -> None:
         start = 0
         if wanted and self.headers.get("If-Range") == self.state.version and fault != "norange":
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            start = int(wanted.removeprefix("bytes=").rstrip("-")) + amount * (fault == "shift")
             self.send_response(206)
-            self.send_header(
-                "Content-Range", f"bytes {start + amount * (fault == 'shift')}-{len(data) - 1}/{len(data)}"
-            )
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         else:
             self.send_response(200)
         if fault != "noetag":

@@ -85,13 +85,15 @@ def segments_in_turn(draw: st.DrawFn) -> tuple[Segment, ...]:
     for index in range(draw(st.integers(0, 4))):
         now += draw(gaps)
         start, words, text = now, [], draw(texts)
-        kind = draw(st.sampled_from(["none", "fitting", "wild"]))
+        kind = draw(st.sampled_from(["none", "fitting", "wild times", "other words"]))
         if kind == "fitting":
             for piece in text.split():
                 begin = now + draw(gaps)
                 now = begin + draw(gaps)
                 words.append(Word(piece, begin, now))
-        elif kind == "wild":
+        elif kind == "wild times":
+            words = [Word(piece, draw(st.floats(0, 2e6)), draw(st.floats(0, 2e6))) for piece in text.split()]
+        elif kind == "other words":
             words = draw(st.lists(st.builds(Word, texts, st.floats(0, 1e6), st.floats(0, 1e6)), max_size=4))
         now += draw(gaps)
         segments.append(Segment(index, start, now, text, tuple(words)))
@@ -202,9 +204,9 @@ def test_lines_are_balanced_and_no_word_stands_alone() -> None:
     ]
 
 
-def test_a_line_ends_with_the_clause_where_it_can() -> None:
-    assert lines_of("It was the best of times, it was the worst of all.") == [
-        ["It was the best of times,", "it was the worst of all."]
+def test_a_line_ends_with_the_clause_although_another_break_is_more_even() -> None:
+    assert lines_of("When the rain came, nobody wanted to go back home.") == [
+        ["When the rain came,", "nobody wanted to go back home."]
     ]
 
 
@@ -218,12 +220,22 @@ def test_a_cue_ends_with_the_sentence_where_it_can() -> None:
     ]
 
 
+def test_a_cue_is_not_one_word_where_that_can_be_avoided() -> None:
+    """The comma before the last word would otherwise be the best place."""
+    text = "Then they all went home by the old road along the river in the evening light too, friend."
+    assert lines_of(text) == [
+        ["Then they all went home", "by the old road along"],
+        ["the river in the evening", "light too, friend."],
+    ]
+
+
 def test_chinese_and_japanese_break_between_characters_but_not_before_punctuation() -> None:
-    """No line begins with a full stop, a comma or a small kana."""
-    text = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。"
+    """No line begins with closing punctuation or a small kana, and none ends with an opening bracket."""
+    text = "吾輩は「猫」である。名前はまだ無い。ちょっと待ってください、どこで生れたかとんと見当がつかぬと言った。"
     for limit in range(10, 60):
         for line in sum(lines_of(text, max_line_chars=limit), []):  # noqa: RUF017 - short lists
-            assert line[0] not in "。、っ"
+            assert line[0] not in "。、」っょ"
+            assert line[-1] != "「"
             assert columns(line) <= limit
 
 
@@ -251,6 +263,32 @@ def test_cue_times_come_from_the_words() -> None:
     )
 
 
+def test_words_that_are_not_those_of_the_text_give_no_times() -> None:
+    """Found in the middle of another word, or with words of the text left over before or behind."""
+    for text, word in (("I know now", "now"), ("one two", "two"), ("one two", "one")):
+        with_words = Segment(0, 0.0, 10.0, text, (Word(word, 9.0, 9.5),))
+        without = Segment(0, 0.0, 10.0, text)
+        assert render(transcript(with_words), "srt") == render(transcript(without), "srt")
+
+
+def test_segments_given_out_of_order_become_cues_in_order() -> None:
+    late, early = Segment(0, 5.0, 6.0, "late"), Segment(1, 0.0, 1.0, "early")
+
+    cues = parse_srt(render(transcript(late, early), "srt"))
+
+    assert cues == [Parsed(0, 1000, ["early"]), Parsed(5000, 6000, ["late"])]
+
+
+def test_a_cue_made_a_millisecond_long_does_not_disturb_the_order() -> None:
+    """Two words without length at 5 s, while someone else talks from 4 s to 7 s."""
+    talk = Segment(2, 4.0, 7.0, "a. b", (Word("a.", 4.0, 4.5), Word("b", 5.0, 7.0)))
+    spoken = transcript(Segment(0, 5.0, 5.0, "x"), Segment(1, 5.0, 5.0, "y"), talk)
+
+    cues = parse_srt(render(spoken, "srt", SubtitleOptions(max_cue_s=2.5)))
+
+    assert [(cue.start_ms, cue.end_ms) for cue in cues] == [(4000, 4500), (5000, 5001), (5001, 5002), (5001, 7000)]
+
+
 def test_without_words_time_is_shared_out_by_characters() -> None:
     segment = Segment(0, 0.0, 10.0, "aaaa. bbbb")
 
@@ -266,11 +304,20 @@ def test_speakers_are_named_in_each_formats_own_way() -> None:
     assert render(spoken, "vtt") == "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n<v A &lt;b&gt;>R&amp;D\n"
 
 
-def test_the_name_of_the_speaker_takes_its_room_from_the_line() -> None:
-    text = "Nobody could say where the boats had gone, or when they would be back."
-    segment = Segment(0, 0.0, 6.0, text, speaker="SPEAKER_00")
+@pytest.mark.parametrize("count", range(1, 40))
+def test_the_name_of_the_speaker_takes_its_room_from_the_first_line(count: int) -> None:
+    segment = Segment(0, 0.0, 7.0, "gone " * count, speaker="SPEAKER_00")
 
     cues = parse_srt(render(transcript(segment), "srt"))
 
     assert all(columns(line) <= 42 for cue in cues for line in cue.lines)
+    assert all(len(cue.lines) <= 2 for cue in cues)
     assert all(cue.lines[0].startswith("[SPEAKER_00]: ") for cue in cues)
+
+
+def test_the_name_of_the_speaker_takes_no_room_from_other_lines() -> None:
+    segment = Segment(0, 0.0, 7.0, f"{'a' * 28} {'b' * 20} {'c' * 21}", speaker="SPEAKER_00")
+
+    (cue,) = parse_srt(render(transcript(segment), "srt"))
+
+    assert cue.lines == ["[SPEAKER_00]: " + "a" * 28, "b" * 20 + " " + "c" * 21]

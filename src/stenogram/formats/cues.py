@@ -67,7 +67,8 @@ def cut(
     overlap only where their segments do.
     """
     found = [(segment, cue) for segment in segments for cue in _cut_segment(segment, options, prefix)]
-    found.sort(key=lambda pair: pair[1].start_ms)
+    # By the end as well, so that of two with one start the one without length comes first.
+    found.sort(key=lambda pair: (pair[1].start_ms, pair[1].end_ms))
     return _in_turn(found)
 
 
@@ -77,8 +78,8 @@ def _in_turn(found: Sequence[tuple[Segment, Cue]]) -> list[Cue]:
     before: Segment | None = None
     for segment, cue in found:
         start_ms = cue.start_ms
-        if before is not None and not _overlap(before, segment):
-            start_ms = max(start_ms, cues[-1].end_ms)
+        if before is not None:
+            start_ms = max(start_ms, cues[-1].start_ms if _overlap(before, segment) else cues[-1].end_ms)
         cues.append(Cue(start_ms, max(cue.end_ms, start_ms + 1), cue.lines, cue.speaker))
         before = segment
     return cues
