@@ -73,7 +73,7 @@ def test_segments_come_in_order_numbered_from_zero_and_equal_the_transcript(app:
 def test_times_refer_to_the_recording(app: App, two_cities: Path) -> None:
     transcript = transcribe(app, Request(two_cities))
 
-    assert 0 <= transcript.segments[0].start < 1
+    assert 1 < transcript.segments[0].start < 2
     assert 40 < transcript.segments[-1].end <= transcript.duration
     assert all(segment.start < segment.end for segment in transcript.segments)
     assert all(word.start >= segment.start for segment in transcript.segments for word in segment.words)

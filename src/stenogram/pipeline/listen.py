@@ -5,6 +5,7 @@ Runs in a thread of its own, so that the engine starts on the first chunk while 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -102,7 +103,7 @@ class FrontEnd:
                 chunks += self._hear(channel, audio, finished=decoded.finished)
             yield Heard(
                 chunks=tuple(sorted(chunks, key=lambda chunk: chunk.start)),
-                bounds={channel.number: channel.chunker.bound_s for channel in channels},
+                bounds={c.number: math.inf if decoded.finished else c.chunker.bound_s for c in channels},
                 heard_s=max(audio.duration for audio in decoded.audios),
                 total_s=decoded.total_s,
                 finished=decoded.finished,
