@@ -167,12 +167,12 @@ class Chunker:
         return chunk
 
     def _sound(self, start: int, end: int, ceiling: int) -> tuple[int, int]:
-        """Widen speech by the pad and then to a multiple of the step, between ``_floor`` and ``ceiling``."""
+        """Widen speech by the pad and then, evenly, to a multiple of the step, between ``_floor`` and ``ceiling``."""
         start = max(start - self._pad, self._floor)
         end = min(end + self._pad, ceiling)
         missing = (start - end) % self._step
-        after = min(missing, ceiling - end)
-        before = min(missing - after, start - self._floor)
+        before = min(missing - min(missing // 2, ceiling - end), start - self._floor)
+        after = min(missing - before, ceiling - end)
         return start - before, end + after
 
 
