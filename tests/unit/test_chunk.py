@@ -92,6 +92,24 @@ def test_a_cut_leaves_no_tiny_rest(sound: Path) -> None:
     assert _ends(cut(_audio(sound, 60), spans, SHAPE, VAD)) == [(0, 6), (6.2, 12.3)]
 
 
+def test_a_passage_that_would_fit_is_cut_at_a_long_pause_nearer_to_the_target(sound: Path) -> None:
+    spans = _spans(0, 7.4, 8, 11)
+
+    assert _ends(cut(_audio(sound, 60), spans, SHAPE, VAD)) == [(0, 7.4), (8, 11)]
+
+
+def test_what_looks_like_a_tiny_rest_is_waited_for(sound: Path) -> None:
+    """The last span may go on behind a short pause: streaming must not decide before it is known."""
+    spans = _spans(0, 6, 6.2, 11.2, 11.6, 11.7, 11.9, 20)
+    chunker = Chunker(SHAPE, VAD)
+
+    chunks = chunker.feed(spans[:3], _audio(sound, 12), 11.9)
+    chunks += chunker.feed(spans[3:], _audio(sound, 22), 22)
+    chunks += chunker.finish(_audio(sound, 60))
+
+    assert _ends(chunks) == _ends(cut(_audio(sound, 60), spans, SHAPE, VAD)) == [(0, 11.2), (11.6, 20)]
+
+
 def test_an_early_pause_is_better_than_a_cut_into_speech(sound: Path) -> None:
     spans = _spans(0, 2, 2.2, 13)
 

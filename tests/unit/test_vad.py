@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stenogram import bundled
 from stenogram.audio import vad as vad_module
-from stenogram.audio.vad import CONTEXT, FRAME, LANE_FRAMES, SILENT_PEAK, SpeechNetwork, Vad, detect
+from stenogram.audio.vad import CONTEXT, FRAME, LANE_FRAMES, SILENT_PEAK, WARM_UP_FRAMES, SpeechNetwork, Vad, detect
 from stenogram.types import SAMPLE_RATE, Audio, Span, VadOptions
 
 if TYPE_CHECKING:
@@ -193,6 +193,40 @@ def test_digital_silence_is_not_asked_about() -> None:
     _listen(network, samples, VadOptions())
 
     assert network.lanes == 1
+
+
+def test_each_lane_hears_the_sound_before_it_and_silence_past_the_end() -> None:
+    given: list[Samples] = []
+
+    class Recorder(Loudness):
+        def probabilities(self, lanes: Samples) -> Samples:
+            given.append(lanes.copy())
+            return super().probabilities(lanes)
+
+    lane, warm_up = LANE_FRAMES * FRAME, WARM_UP_FRAMES * FRAME
+    samples = np.linspace(0.1, 0.9, 6 * lane + lane // 2, dtype=np.float32)
+    whole = np.pad(samples, (CONTEXT, lane))
+
+    _listen(Recorder(), samples, VadOptions(), 100_000)
+
+    assert [len(lanes) for lanes in given] == [1, 4, 2]
+    assert np.array_equal(given[0][0], whole[: CONTEXT + lane])
+    for number, heard in enumerate([*given[1], *given[2]], 1):
+        assert np.array_equal(heard, whole[number * lane - warm_up : (number + 1) * lane + CONTEXT])
+
+
+@pytest.mark.parametrize(
+    ("tail", "begun"),
+    [("#......", 505), ("#######", 505), (".......", 512)],
+    ids=["held back as short", "open", "none"],
+)
+def test_heard_s_stops_before_speech_that_is_not_returned_yet(tail: str, begun: int) -> None:
+    vad = Vad(Loudness(), VadOptions(min_speech_duration_ms=100, min_silence_duration_ms=500))
+
+    assert vad.feed(_sound("." * 505 + tail)) == []
+
+    assert vad.heard_s == pytest.approx(begun * FRAME_S)
+    assert len(vad.feed(_sound("######" + "." * 3000))) == (1 if begun == 512 or tail == "#######" else 2)
 
 
 def test_without_the_filter_all_sound_is_speech(tmp_path: Path) -> None:

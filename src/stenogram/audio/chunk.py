@@ -106,7 +106,7 @@ class Chunker:
             pauses.append(_Cut(len(pauses) + 1, end, following - end))
             if following - end >= self._break:
                 return pauses[-1] if end <= first + self._target else self._best(pauses, end)
-        horizon = limit + self._reach
+        horizon = limit + max(self._reach, self._break + self._least)
         if heard < horizon:
             return None
         long_enough = [pause for pause in pauses if pause.end - first >= self._least]
@@ -131,12 +131,12 @@ class Chunker:
         )
 
     def _passage_end(self, horizon: int) -> int:
-        """Where the passage ends, or ``horizon`` when it goes on beyond."""
+        """Where the passage ends; past ``horizon`` it does not matter."""
         passage_end = self._spans[0][0]
         for start, end in self._spans:
             if start >= min(passage_end + self._break, horizon):
                 break
-            passage_end = min(end, horizon)
+            passage_end = end
         return passage_end
 
     def _chunk(self, cut: _Cut, audio: Audio) -> Chunk:
