@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from stenogram import errors
 from stenogram.errors import Cancelled, DecoderCrashed, EmptyFile, FileNotReadable, StenogramError
@@ -35,6 +35,7 @@ STALL_S = 60.0
 """Silence from the child after which it counts as hung; while it works it reports once a second."""
 
 _POLL_S = 0.1
+_LAST_WORDS_S = 5.0
 _BOOT = "import sys; sys.path += sys.argv[1:]; from stenogram.audio.decode_child import main; main()"
 
 
@@ -54,10 +55,7 @@ class Decoded:
 def decode(source: Path, folder: Path, options: DecodeOptions = DecodeOptions()) -> Decoded:  # noqa: B008 - frozen
     """Decode all of ``source`` into ``folder``. Raises as ``Decoder.decode`` does."""
     with Decoder() as decoder:
-        decoded = None
-        for decoded in decoder.decode(source, folder, options, lambda: False):  # noqa: B007 - the last one counts
-            pass
-    assert decoded is not None  # noqa: S101 - decode ends with a finished one or raises
+        *_, decoded = decoder.decode(source, folder, options, lambda: False)
     return decoded
 
 
@@ -190,10 +188,10 @@ class _Child:
         return self._process.poll() is None
 
     def send(self, request: dict[str, Any]) -> None:
-        assert self._process.stdin is not None  # noqa: S101 - PIPE
+        stdin = cast("IO[bytes]", self._process.stdin)
         with contextlib.suppress(OSError):  # it died; the reader will say so
-            self._process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
-            self._process.stdin.flush()
+            stdin.write(json.dumps(request).encode("ascii") + b"\n")
+            stdin.flush()
 
     def kill(self) -> None:
         """End the process and release all that belongs to it; idempotent."""
@@ -208,7 +206,10 @@ class _Child:
 
     def epitaph(self) -> str:
         """Say how the process ended."""
-        code = self._process.wait()
+        try:
+            code = self._process.wait(timeout=_LAST_WORDS_S)
+        except subprocess.TimeoutExpired:
+            return "its process stopped answering"
         if code < 0:
             with contextlib.suppress(ValueError):
                 return f"its process was ended by {signal.Signals(-code).name}"
@@ -217,8 +218,7 @@ class _Child:
         return f"its process ended with status {code}" + (f" ({words[-1]})" if words else "")
 
     def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - PIPE
-        for line in self._process.stdout:
+        for line in cast("IO[bytes]", self._process.stdout):
             try:
                 self.replies.put(json.loads(line))
             except ValueError:  # cut off in the middle of a line
@@ -239,7 +239,7 @@ def _import_folders() -> list[str]:
 def _decoded(reply: dict[str, Any], source: Path) -> Decoded:
     if "error" in reply:
         facts = reply["facts"]
-        if "limit_s" in facts or issubclass(_ERRORS[reply["error"]], errors.InputError):
+        if issubclass(_ERRORS[reply["error"]], errors.InputError):
             facts["path"] = source
         raise _ERRORS[reply["error"]](**facts)
     snapshot = reply["snapshot"]

@@ -30,10 +30,11 @@ class Placed:
 class Timeline:
     """Turns frames with timestamps into frames with places. Times are seconds from what a player shows as 0:00."""
 
-    def __init__(self, zero_s: float, total_s: float | None) -> None:
-        """``zero_s``: the container's time at 0:00. ``total_s``: how long the container says it is."""
+    def __init__(self, tick_s: float, zero_s: float, total_s: float | None) -> None:
+        """``tick_s``: unit of timestamps. ``zero_s``: the container's time at 0:00. ``total_s``: declared length."""
         self.jumps = 0
         """How often the timestamps jumped to where they cannot be; sound follows on there without a gap."""
+        self._tick_s = tick_s
         self._shift_s = -zero_s
         self._end_s: float | None = None
         """Where the sound so far ends; None before the first frame."""
@@ -71,24 +72,22 @@ class Timeline:
 
     def _leap(self, held: AudioFrame, following: AudioFrame) -> Placed:
         """Place a frame that jumped, knowing the one after it."""
-        assert self._end_s is not None  # noqa: S101 - a frame is held only after a first one
+        end_s = self._end_s or 0.0
         time_s, next_s = self._time_s(held), self._time_s(following)
         expected_s = None if time_s is None else time_s + held.samples / held.sample_rate
         if time_s is None or next_s is None or expected_s is None or abs(next_s - expected_s) > JITTER_S:
             return self._follow(held, None)
-        if self._end_s < time_s <= self._furthest_s():
+        if end_s < time_s <= self._furthest_s():
             return self._follow(held, time_s)
         self.jumps += 1
-        self._shift_s += self._end_s - time_s
+        self._shift_s += end_s - time_s
         return self._follow(held, None)
 
     def _furthest_s(self) -> float:
         return self._limit_s if self._limit_s is not None else (self._end_s or 0.0) + LONGEST_GAP_S
 
     def _time_s(self, frame: AudioFrame) -> float | None:
-        if frame.pts is None or frame.time_base is None:
-            return None
-        return float(frame.pts * frame.time_base) + self._shift_s
+        return None if frame.pts is None else frame.pts * self._tick_s + self._shift_s
 
     def _follow(self, frame: AudioFrame, start_s: float | None) -> Placed:
         begin_s = start_s if start_s is not None else (self._end_s or 0.0)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from stenogram.audio.container import Track
 from stenogram.audio.resampler import Resampler
@@ -49,16 +49,16 @@ Report = Callable[[Snapshot | None], None]
 class TrackDecoder:
     """Decodes one track. After ``run``: what was found (``sample_count``) and what went wrong (``damaged_packets``)."""
 
-    def __init__(self, path: Path, track: Track, name: Path, options: DecodeOptions, report: Report) -> None:
+    def __init__(self, track: Track, name: Path, options: DecodeOptions, report: Report) -> None:
         """``name``: sample files are called this plus channel and suffix."""
         self.good_packets = 0
         self.damaged_packets = 0
-        self._path = path
         self._track = track
         self._name = name
         self._options = options
         self._report = report
-        self._timeline = Timeline(track.zero_s, track.total_s)
+        tick_s = float(track.stream.time_base or 0)
+        self._timeline = Timeline(tick_s, track.zero_s, track.total_s)
         self._resampler: Resampler | None = None
         self._files: SampleFiles | None = None
         self._paths: list[Path] = []
@@ -91,7 +91,7 @@ class TrackDecoder:
             self._end_run()
         finally:
             if self._files is not None:
-                self._files.__exit__(None, None, None)
+                self._files.close()
 
     def snapshot(self, *, finished: bool) -> Snapshot:
         """What is in the files now; the warnings come with the last one."""
@@ -116,18 +116,19 @@ class TrackDecoder:
                 self.damaged_packets += 1
                 continue
             self.good_packets += bool(frames)
-            for frame in frames:
+            for frame in cast("list[AudioFrame]", frames):
                 if frame.samples and frame.sample_rate > 0:
-                    yield frame  # type: ignore[misc]
+                    yield frame
 
-    def _packets(self) -> Iterator[Packet]:
+    def _packets(self) -> Iterator[Packet[Any]]:
         from av.error import FFmpegError
+        from av.stream import Discard
 
         stream, container = self._track.stream, self._track.container
         if self._track.own:  # nothing to learn from the others: let the demuxer skip them
             for other in container.streams:
                 if other.index != stream.index:
-                    other.discard = "all"
+                    other.discard = Discard.all
         try:
             for packet in container.demux():
                 self._keep_alive()
@@ -140,8 +141,10 @@ class TrackDecoder:
             raise
         except FFmpegError:
             self.damaged_packets += 1  # the container is broken from here on; what was read stays good
+        except IndexError:
+            pass  # PyAV 18.1, after the last packet, when damaged MPEG-TS seemed to hold tracks that were not announced
         except OSError as error:
-            raise FileNotReadable(path=self._path, cause=error.strerror or error) from error
+            raise FileNotReadable(path=self._track.path, cause=error.strerror or error) from error
 
     def _take(self, placed: Placed) -> None:
         files = self._files or self._open_files(placed.frame)
@@ -150,7 +153,7 @@ class TrackDecoder:
             if placed.start_s is not None:
                 self._check_length(placed.start_s)
                 files.silence_until(round(placed.start_s * SAMPLE_RATE))
-            self._resampler = Resampler(self._options.channels)
+            self._resampler = Resampler(placed.frame, self._options.channels)
         for block in self._resampler.push(placed.frame):
             files.append(block)
             self._progress()
@@ -169,7 +172,9 @@ class TrackDecoder:
         if self._options.channels == "mix":
             self._channels = (None,)
         elif count > MOST_CHANNELS:
-            cause = f"{self._path} has {count} channels, at most {MOST_CHANNELS} can be transcribed apart; use mix"
+            cause = (
+                f"{self._track.path} has {count} channels, at most {MOST_CHANNELS} can be transcribed apart; use mix"
+            )
             raise OptionError(name="channels", value="separate", cause=cause)
         else:
             self._channels = tuple(range(count))
@@ -180,7 +185,7 @@ class TrackDecoder:
 
     def _check_length(self, length_s: float) -> None:
         if length_s > self._options.max_duration_s:
-            raise TooLong(path=self._path, limit_s=self._options.max_duration_s)
+            raise TooLong(path=self._track.path, limit_s=self._options.max_duration_s)
 
     def _progress(self) -> None:
         self._check_length(self.sample_count / SAMPLE_RATE)
