@@ -122,15 +122,12 @@ class TrackDecoder:
 
     def _packets(self) -> Iterator[Packet[Any]]:
         from av.error import FFmpegError
-        from av.stream import Discard
 
-        stream, container = self._track.stream, self._track.container
-        if self._track.own:  # nothing to learn from the others: let the demuxer skip them
-            for other in container.streams:
-                if other.index != stream.index:
-                    other.discard = Discard.all
+        stream = self._track.stream
+        if self._track.own:
+            self._skip_others()
         try:
-            for packet in container.demux():
+            for packet in self._track.container.demux():
                 self._keep_alive()
                 if packet.stream_index == stream.index:
                     yield packet
@@ -145,6 +142,14 @@ class TrackDecoder:
             pass  # PyAV 18.1, after the last packet, when damaged MPEG-TS seemed to hold tracks that were not announced
         except OSError as error:
             raise FileNotReadable(path=self._track.path, cause=error.strerror or error) from error
+
+    def _skip_others(self) -> None:
+        """Let the demuxer pass over all other tracks: there is nothing to learn from them."""
+        from av.stream import Discard
+
+        for other in self._track.container.streams:
+            if other.index != self._track.stream.index:
+                other.discard = Discard.all
 
     def _take(self, placed: Placed) -> None:
         files = self._files or self._open_files(placed.frame)
@@ -172,9 +177,7 @@ class TrackDecoder:
         if self._options.channels == "mix":
             self._channels = (None,)
         elif count > MOST_CHANNELS:
-            cause = (
-                f"{self._track.path} has {count} channels, at most {MOST_CHANNELS} can be transcribed apart; use mix"
-            )
+            cause = f"{self._track.path} has {count} channels, at most {MOST_CHANNELS} can be taken apart; use mix"
             raise OptionError(name="channels", value="separate", cause=cause)
         else:
             self._channels = tuple(range(count))
