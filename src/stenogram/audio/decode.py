@@ -47,6 +47,8 @@ class Decoded:
     """One (the mix) or one per channel; ``sample_count`` grows from one ``Decoded`` to the next."""
     total_s: float | None
     """Length the container declares, if any."""
+    busy_s: float
+    """Processor time the decode took so far, in its own process."""
     finished: bool
     warnings: tuple[str, ...]
     """With the last one: what the user should know about the file."""
@@ -247,7 +249,7 @@ def _decoded(reply: dict[str, Any], source: Path) -> Decoded:
         Audio(Path(path), snapshot["sample_count"], channel)
         for path, channel in zip(snapshot["paths"], snapshot["channels"], strict=True)
     )
-    return Decoded(audios, snapshot["total_s"], snapshot["finished"], tuple(snapshot["warnings"]))
+    return Decoded(audios, snapshot["total_s"], snapshot["busy_s"], snapshot["finished"], tuple(snapshot["warnings"]))
 
 
 def _family(kind: type[StenogramError]) -> Iterator[type[StenogramError]]:

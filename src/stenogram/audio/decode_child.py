@@ -97,6 +97,7 @@ def _as_json(snapshot: Snapshot) -> dict[str, Any]:
         "channels": snapshot.channels,
         "sample_count": snapshot.sample_count,
         "total_s": snapshot.total_s,
+        "busy_s": snapshot.busy_s,
         "finished": snapshot.finished,
         "warnings": snapshot.warnings,
     }

@@ -38,8 +38,10 @@ class Snapshot:
     channels: tuple[int | None, ...]
     sample_count: int
     total_s: float | None
-    finished: bool = False
-    warnings: tuple[str, ...] = ()
+    busy_s: float
+    """Processor time this decode took so far."""
+    finished: bool
+    warnings: tuple[str, ...]
 
 
 Report = Callable[[Snapshot | None], None]
@@ -65,6 +67,7 @@ class TrackDecoder:
         self._channels: tuple[int | None, ...] = ()
         self._announced = 0
         self._reported_at = time.monotonic()
+        self._began_s = time.process_time()
         self._others_end_s = 0.0
         self._opposite_phase = False
 
@@ -96,12 +99,13 @@ class TrackDecoder:
     def snapshot(self, *, finished: bool) -> Snapshot:
         """What is in the files now; the warnings come with the last one."""
         return Snapshot(
-            tuple(self._paths),
-            self._channels,
-            self.sample_count,
-            self._track.total_s,
-            finished,
-            tuple(self._warnings()) if finished else (),
+            paths=tuple(self._paths),
+            channels=self._channels,
+            sample_count=self.sample_count,
+            total_s=self._track.total_s,
+            busy_s=time.process_time() - self._began_s,
+            finished=finished,
+            warnings=tuple(self._warnings()) if finished else (),
         )
 
     def _frames(self) -> Iterator[AudioFrame]:
