@@ -76,7 +76,10 @@ class SampleFiles:
 
 def check_space(folder: Path, wanted_bytes: int) -> None:
     """Raise ``StorageError`` when ``folder`` has no room for so many bytes."""
-    free_bytes = shutil.disk_usage(folder).free
+    try:
+        free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise StorageError(path=folder, cause=error.strerror or error) from error
     if free_bytes < wanted_bytes + _SPARE_BYTES:
         cause = f"decoding needs {wanted_bytes / 1e6:.0f} MB there, {free_bytes / 1e6:.0f} MB are free"
         raise StorageError(path=folder, cause=cause)

@@ -27,7 +27,8 @@ def samples(audio: Audio) -> Array:
 
 def tone(frequency: float, seconds: float, rate: int = 16_000, level: float = 0.25) -> Array:
     """A sine, shape ``[n]``."""
-    return (level * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+    wave = np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)
+    return np.asarray(level * wave, np.float32)
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def speech() -> Array:
     (path,) = (file.locate() for file in files("moonshine-voice") or () if file.name == "two_cities.wav")
     with wave.open(str(path)) as file:
         pcm = np.frombuffer(file.readframes(10 * file.getframerate()), "<i2")
-    return (pcm[: len(pcm) // 3 * 3].reshape(-1, 3).mean(axis=1) / 32768).astype(np.float32)
+    return np.asarray(pcm[: len(pcm) // 3 * 3].reshape(-1, 3).mean(axis=1) / 32768, np.float32)
 
 
 @pytest.fixture(scope="session")

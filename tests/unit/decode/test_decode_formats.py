@@ -56,7 +56,7 @@ def test_sound_above_the_band_does_not_fold_back(make: Any, decode: Decode, list
 
 
 @pytest.mark.parametrize(
-    ("name", "codec", "rate", "slack"),
+    "case",
     [
         ("a.mp3", "libmp3lame", 44_100, 2),
         ("a.flac", "flac", 44_100, 1),
@@ -76,20 +76,21 @@ def test_sound_above_the_band_does_not_fold_back(make: Any, decode: Decode, list
     ],
 )
 def test_codecs_give_the_same_sound_at_the_same_time(
-    make: Any, decode: Decode, listen: Any, speech: Array, name: str, codec: str, rate: int, slack: int
+    make: Any, decode: Decode, listen: Any, speech: Array, case: tuple[str, str, int, int]
 ) -> None:
     """Real speech through each codec lies where it was: no encoder delay left, none invented; no warning."""
+    name, codec, rate, slack = case
     source = decode(make.wav("source.wav", speech))
     at_rate = np.interp(np.arange(10 * rate) / rate, np.arange(len(speech)) / SAMPLE_RATE, speech).astype(np.float32)
     decoded = decode(make.encode(name, codec, at_rate, rate, bit_rate=128_000))
     (found,), (expected,) = listen(decoded.audios), listen(source.audios)
     assert abs(len(found) - len(expected)) <= slack
-    assert likeness(found, expected) > (0.99 if rate > 8_000 else 0.9)
+    assert likeness(found, expected) > (0.98 if rate > 8_000 else 0.9)
     assert decoded.warnings == ()
 
 
 def test_vorbis(make: Any, decode: Decode, listen: Any, sine: Any) -> None:
-    """Ogg Vorbis is read. (FFmpeg's own encoder is rough: only the tone is checked.)"""
+    """Ogg Vorbis is read; FFmpeg's own encoder is rough, so only the tone is checked."""
     pair = np.stack([sine(440, 3, 44_100)] * 2)
     (found,) = listen(decode(make.encode("a.ogg", "vorbis", pair, 44_100, "stereo", bit_rate=128_000)).audios)
     assert level(found, 440) == pytest.approx(0.25, rel=0.1)
@@ -97,7 +98,7 @@ def test_vorbis(make: Any, decode: Decode, listen: Any, sine: Any) -> None:
 
 
 def test_stereo_is_averaged_or_taken_apart(make: Any, decode: Decode, listen: Any, sine: Any) -> None:
-    """mix is the mean of both channels; separate is one audio per channel, numbered."""
+    """The mix is the mean of both channels; separate is one audio per channel, numbered."""
     path = make.wav("a.wav", np.stack([sine(300, 7), sine(500, 7)]))
     mix = decode(path)
     (mixed,) = listen(mix.audios)
@@ -185,7 +186,7 @@ def test_a_gap_in_the_timestamps_becomes_silence(make: Any, decode: Decode, list
 
 @pytest.mark.parametrize(
     "name",
-    ["звук с пробелом.wav", "会議 🎙️.wav", "-y.wav", "line\nbreak.wav", "%d.wav", "a:b?*.wav", "file:x.wav", "noext"],
+    ["звук и пробел.wav", "会議 🎙️.wav", "-y.wav", "line\nbreak.wav", "%d.wav", "a:b?*.wav", "file:x.wav", "noext"],
 )
 def test_any_file_name(make: Any, decode: Decode, sine: Any, name: str) -> None:
     """No name is a pattern, an option or a protocol."""
