@@ -30,8 +30,11 @@ DEMUXERS = (
 """FFmpeg's names of the formats that carry sound in one file. Not among them: playlists and other lists of files (hls,
 concat, dash, image2, sdp, vobsub ...), devices, images, text as pictures (tty), headerless samples."""
 
-_ESTIMATED = frozenset({"aac", "ac3", "eac3", "dts", "amr", "amrnb", "amrwb", "loas", "mpeg", "truehd", "mlp", "gsm"})
-"""Formats without a recorded length: FFmpeg estimates one from the bit rate, too roughly to call a file cut off."""
+_ESTIMATED = frozenset(
+    {"aac", "ac3", "eac3", "dts", "amr", "amrnb", "amrwb", "loas", "mpeg", "mpegts", "truehd", "mlp", "gsm"}
+)
+"""Formats that record no length: FFmpeg guesses one from the bit rate or the last timestamp, too roughly to call a
+file cut off."""
 
 _LEAST_BIT_RATE = 300.0
 """Bits per second below which a declared length cannot be true: half of what the thriftiest speech codec needs."""

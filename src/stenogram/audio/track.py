@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.packet import Packet
 
+    from stenogram.audio.resampler import Block
+
 MOST_CHANNELS = 8
 """Channels that may be transcribed each on its own (7.1)."""
 
@@ -133,7 +135,7 @@ class TrackDecoder:
         try:
             for packet in self._track.container.demux():
                 self._keep_alive()
-                if packet.stream_index == stream.index:
+                if packet.stream is stream:  # not by index: the empty packets that flush a decoder all have 0
                     yield packet
                 elif packet.pts is not None and packet.time_base is not None:
                     end_s = float(packet.pts * packet.time_base) - self._track.zero_s
@@ -163,18 +165,28 @@ class TrackDecoder:
                 self._check_length(placed.start_s)
                 files.silence_until(round(placed.start_s * SAMPLE_RATE))
             self._resampler = Resampler(placed.frame, self._options.channels)
-        for block in self._resampler.push(placed.frame):
-            files.append(block)
-            self._progress()
+        self._write(files, self._resampler.push(placed.frame))
 
     def _end_run(self) -> None:
         if self._resampler is None or self._files is None:
             return
-        for block in self._resampler.finish():
-            self._files.append(block)
-            self._progress()
-        self._opposite_phase |= self._resampler.opposite_phase
+        self._write(self._files, self._resampler.finish())
+        if self._resampler is not None:
+            self._opposite_phase |= self._resampler.opposite_phase
         self._resampler = None
+
+    def _write(self, files: SampleFiles, blocks: Iterator[Block]) -> None:
+        from av.error import FFmpegError
+
+        try:
+            for block in blocks:
+                files.append(block)
+                self._progress()
+        except MemoryError:
+            raise
+        except FFmpegError:  # frames that no filter takes, such as at 1 Hz or with 1000 channels
+            self.damaged_packets += 1
+            self._resampler = None
 
     def _open_files(self, frame: AudioFrame) -> SampleFiles:
         count = frame.layout.nb_channels
