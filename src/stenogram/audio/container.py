@@ -6,6 +6,7 @@ an open file instead of a path and a protocol list that matches none, and any fu
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,9 +83,17 @@ class _Source:
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb", buffering=0)
         self.read = self._file.read
-        self.seek = self._file.seek
         self.tell = self._file.tell
         self.name = "recording" + (path.suffix if path.suffix[1:].isalnum() and path.suffix.isascii() else "")
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to a place; -1, FFmpeg's sign of failure, for one that cannot be (a damaged file names such)."""
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return -1
 
     def size(self) -> int:
         return os.fstat(self._file.fileno()).st_size

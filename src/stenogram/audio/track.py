@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST_CHANNELS = 8
 """Channels that may be transcribed each on its own (7.1)."""
 
+_LOWEST_RATE, _HIGHEST_RATE = 1_000, 3_000_000
+"""Samples per second that sound may have (the highest: DSD512). Beyond, a header is damaged: at 1 Hz, a packet would
+become hours."""
 _FIRST_SNAPSHOT_S = 5.0
 _SNAPSHOT_S = 30.0
 _REPORT_EVERY_S = 1.0
@@ -121,10 +124,12 @@ class TrackDecoder:
             except FFmpegError:
                 self.damaged_packets += 1
                 continue
-            self.good_packets += bool(frames)
             for frame in cast("list[AudioFrame]", frames):
-                if frame.samples and frame.sample_rate > 0:
+                if frame.samples and _LOWEST_RATE <= frame.sample_rate <= _HIGHEST_RATE:
+                    self.good_packets += 1
                     yield frame
+                else:
+                    self.damaged_packets += 1
 
     def _packets(self) -> Iterator[Packet[Any]]:
         from av.error import FFmpegError

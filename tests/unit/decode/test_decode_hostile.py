@@ -303,6 +303,24 @@ def test_a_leap_of_one_timestamp_is_not_believed(make: Any, decode: Decode, sine
     assert decode(target).audios[0].duration == pytest.approx(8, abs=0.3)
 
 
+@pytest.mark.parametrize("rate", [1, 999, 4_000_000_000])
+def test_a_rate_that_cannot_be(make: Any, decode: Decode, sine: Any, rate: int) -> None:
+    """A header of 1 sample per second does not make days of sound: it is damaged."""
+    path = make.wav("a.wav", sine(440, 1))
+    content = bytearray(path.read_bytes())
+    content[24:32] = struct.pack("<II", rate, min(rate * 2, 2**32 - 1))
+    path.write_bytes(bytes(content))
+    refusal(decode, path, errors.DamagedMedia)
+
+
+def test_places_that_cannot_be_are_damage_not_unreadable(make: Any) -> None:
+    """A damaged file may name places before its beginning: FFmpeg is told so, and nothing is raised."""
+    source = container._Source(make.bytes("a.bin", b"0123456789"))
+    assert source.seek(-5) == -1
+    assert source.seek(5) == 5
+    source.close()
+
+
 # --- limits ----------------------------------------------------------------------------------------------------------
 
 
