@@ -68,6 +68,7 @@ class Chunker:
         self._floor = 0  # sound before this belongs to the previous chunk
         self._shared = 0  # samples at the start of the first span that the previous chunk also holds
         self._index = 0
+        self._heard = 0
 
     def feed(self, spans: Sequence[Span], audio: Audio, heard_s: float) -> list[Chunk]:
         """Take further spans (in order; touching ones count as one); return the chunks that became certain.
@@ -81,7 +82,14 @@ class Chunker:
                 start = self._spans.pop()[0]
             if end > start:
                 self._spans.append((start, end))
-        return self._chunks(audio, int(heard_s * SAMPLE_RATE))
+        self._heard = int(heard_s * SAMPLE_RATE)
+        return self._chunks(audio, self._heard)
+
+    @property
+    def bound_s(self) -> float:
+        """No chunk that is still to come starts before this time."""
+        start = self._spans[0][0] if self._spans else self._heard
+        return max(self._floor, min(start, self._heard) - self._pad - self._step) / SAMPLE_RATE
 
     def finish(self, audio: Audio) -> list[Chunk]:
         """Return the remaining chunks; the recording is over."""

@@ -6,6 +6,7 @@ an open file instead of a path and a protocol list that matches none, and any fu
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +31,11 @@ DEMUXERS = (
 """FFmpeg's names of the formats that carry sound in one file. Not among them: playlists and other lists of files (hls,
 concat, dash, image2, sdp, vobsub ...), devices, images, text as pictures (tty), headerless samples."""
 
-_ESTIMATED = frozenset({"aac", "ac3", "eac3", "dts", "amr", "amrnb", "amrwb", "loas", "mpeg", "truehd", "mlp", "gsm"})
-"""Formats without a recorded length: FFmpeg estimates one from the bit rate, too roughly to call a file cut off."""
+_ESTIMATED = frozenset(
+    {"aac", "ac3", "eac3", "dts", "amr", "amrnb", "amrwb", "loas", "mpeg", "mpegts", "truehd", "mlp", "gsm"}
+)
+"""Formats that record no length: FFmpeg guesses one from the bit rate or the last timestamp, too roughly to call a
+file cut off."""
 
 _LEAST_BIT_RATE = 300.0
 """Bits per second below which a declared length cannot be true: half of what the thriftiest speech codec needs."""
@@ -45,6 +49,7 @@ _PCM_PACKET_BYTES = 32_768
 class Track:
     """One sound track of an open container."""
 
+    path: Path
     container: InputContainer
     stream: AudioStream
     zero_s: float
@@ -57,11 +62,19 @@ class Track:
     """Whether ``declared_s`` stands in the file, so that a lack of sound means that the file was cut off."""
     own: bool
     """Whether ``declared_s`` is the length of this track, not of the whole container."""
+    head: bytes
+    """First bytes of the file, for ``failure``."""
 
     @property
     def total_s(self) -> float | None:
         """Length the container declares, where that is believable."""
         return self.declared_s if self.believable else None
+
+    def failure(self, damaged_packets: int) -> InputError:
+        """Build the error for a track that gave no sound."""
+        if damaged_packets:
+            return _failure(self.path, self.head, f"{damaged_packets} of its packets could not be decoded")
+        return NoAudio(path=self.path, cause="its sound track is empty")
 
 
 class _Source:
@@ -70,9 +83,17 @@ class _Source:
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb", buffering=0)
         self.read = self._file.read
-        self.seek = self._file.seek
         self.tell = self._file.tell
         self.name = "recording" + (path.suffix if path.suffix[1:].isalnum() and path.suffix.isascii() else "")
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to a place; -1, FFmpeg's sign of failure, for one that cannot be (a damaged file names such)."""
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return -1
 
     def size(self) -> int:
         return os.fstat(self._file.fileno()).st_size
@@ -108,21 +129,6 @@ def open_tracks(path: Path) -> Iterator[Iterator[Track]]:
         source.close()
 
 
-def explain(path: Path, head: bytes, cause: str) -> InputError:
-    """Build the error for a file in which FFmpeg found nothing to decode: not media at all, or damaged media."""
-    what = sniff.describe(head)
-    if what is not None:
-        return NotMedia(path=path, cause=f"it is {what}")
-    kind = sniff.media_kind(head)
-    if kind is None:
-        return NotMedia(path=path, cause="its content is in no audio or video format known to FFmpeg")
-    if kind.startswith("MP4"):
-        cause = "it begins like MP4 or QuickTime, but its index is missing or broken; was it cut off?"
-    else:
-        cause = f"it begins like {kind}, but {cause}"
-    return DamagedMedia(path=path, cause=cause)
-
-
 def _tracks(path: Path, source: _Source, head: bytes) -> Iterator[Track]:
     tried: set[int] = set()
     while True:
@@ -132,7 +138,7 @@ def _tracks(path: Path, source: _Source, head: bytes) -> Iterator[Track]:
             if stream is None:
                 return
             tried.add(stream.index)
-            yield _describe_track(container, stream, source, head)
+            yield _describe_track(path, container, stream, source.size(), head)
 
 
 @contextmanager
@@ -154,7 +160,7 @@ def _open(path: Path, source: _Source, head: bytes) -> Iterator[InputContainer]:
             metadata_errors="replace",
         )
     except (FFmpegError, UnicodeError) as error:
-        raise explain(path, head, "the rest of its beginning is broken") from error
+        raise _failure(path, head, "the rest of its beginning is broken") from error
     except OSError as error:
         raise FileNotReadable(path=path, cause=error.strerror or error) from error
     with container:
@@ -163,6 +169,21 @@ def _open(path: Path, source: _Source, head: bytes) -> Iterator[InputContainer]:
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> Any:  # noqa: ARG001 - FFmpeg's signature
     raise PermissionError("a recording may not open other files")
+
+
+def _failure(path: Path, head: bytes, cause: str) -> InputError:
+    """Build the error for a file in which FFmpeg found nothing to decode: not media at all, or damaged media."""
+    what = sniff.describe(head)
+    if what is not None:
+        return NotMedia(path=path, cause=f"it is {what}")
+    kind = sniff.media_kind(head)
+    if kind is None:
+        return NotMedia(path=path, cause="its content is in no audio or video format known to FFmpeg")
+    if kind.startswith("MP4"):
+        cause = "it begins like MP4 or QuickTime, but its index is missing or broken, as when it was cut off"
+    else:
+        cause = f"it begins like {kind}, but {cause}"
+    return DamagedMedia(path=path, cause=cause)
 
 
 def _candidates(path: Path, container: InputContainer, head: bytes) -> list[AudioStream]:
@@ -183,24 +204,25 @@ def _candidates(path: Path, container: InputContainer, head: bytes) -> list[Audi
     raise NoAudio(path=path, cause="it has no sound track")
 
 
-def _describe_track(container: InputContainer, stream: AudioStream, source: _Source, head: bytes) -> Track:
+def _describe_track(path: Path, container: InputContainer, stream: AudioStream, size_bytes: int, head: bytes) -> Track:
     declared_s: float | None = None
     own = stream.duration is not None and stream.time_base is not None
     if stream.duration is not None and stream.time_base is not None:
         declared_s = float(stream.duration * stream.time_base)
     elif container.duration is not None:
         declared_s = container.duration / 1e6
-    if declared_s is not None and declared_s <= 0:
-        declared_s = None
+    declared_s = max(declared_s or 0.0, sniff.wav_length_s(head) or 0.0) or None
     name = container.format.name
     return Track(
+        path=path,
         container=container,
         stream=stream,
         zero_s=0.0 if container.start_time is None else container.start_time / 1e6,
         declared_s=declared_s,
-        believable=declared_s is not None and source.size() * 8 / declared_s >= _LEAST_BIT_RATE,
+        believable=declared_s is not None and size_bytes * 8 / declared_s >= _LEAST_BIT_RATE,
         recorded=name not in _ESTIMATED and (name != "mp3" or _mp3_has_length(head)),
         own=own or len(container.streams) == 1,
+        head=head,
     )
 
 

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from stenogram import errors
 from stenogram.errors import Cancelled, DecoderCrashed, EmptyFile, FileNotReadable, StenogramError
@@ -35,6 +35,7 @@ STALL_S = 60.0
 """Silence from the child after which it counts as hung; while it works it reports once a second."""
 
 _POLL_S = 0.1
+_LAST_WORDS_S = 5.0
 _BOOT = "import sys; sys.path += sys.argv[1:]; from stenogram.audio.decode_child import main; main()"
 
 
@@ -46,6 +47,8 @@ class Decoded:
     """One (the mix) or one per channel; ``sample_count`` grows from one ``Decoded`` to the next."""
     total_s: float | None
     """Length the container declares, if any."""
+    busy_s: float
+    """Processor time the decode took so far, in its own process."""
     finished: bool
     warnings: tuple[str, ...]
     """With the last one: what the user should know about the file."""
@@ -54,23 +57,21 @@ class Decoded:
 def decode(source: Path, folder: Path, options: DecodeOptions = DecodeOptions()) -> Decoded:  # noqa: B008 - frozen
     """Decode all of ``source`` into ``folder``. Raises as ``Decoder.decode`` does."""
     with Decoder() as decoder:
-        decoded = None
-        for decoded in decoder.decode(source, folder, options, lambda: False):  # noqa: B007 - the last one counts
-            pass
-    assert decoded is not None  # noqa: S101 - decode ends with a finished one or raises
+        *_, decoded = decoder.decode(source, folder, options, lambda: False)
     return decoded
 
 
 class Decoder:
-    """Owns the decoding process; one file at a time, from one thread at a time. Entering it starts the process."""
+    """Owns the decoding processes: one per file decoded at the same time, kept for later files. Safe with threads."""
 
     def __init__(self, stall_s: float = STALL_S) -> None:
-        """``stall_s``: give a file up when the process says nothing for so long."""
+        """``stall_s``: give a file up when its process says nothing for so long."""
         self._stall_s = stall_s
-        self._child: _Child | None = None
+        self._lock = threading.Lock()
+        self._children: list[_Child] = []
+        self._idle: list[_Child] = []
 
     def __enter__(self) -> Self:
-        self._child = _Child()
         return self
 
     def __exit__(
@@ -79,10 +80,11 @@ class Decoder:
         self.close()
 
     def close(self) -> None:
-        """End the process; idempotent. A later ``decode`` starts a new one."""
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
+        """End the processes, and with them what they are decoding; idempotent. A later ``decode`` starts a new one."""
+        with self._lock:
+            children, self._children, self._idle = self._children, [], []
+        for child in children:
+            child.kill()
 
     def decode(self, source: Path, folder: Path, options: DecodeOptions, stop: Stop) -> Iterator[Decoded]:
         """Decode ``source`` into files in ``folder`` (the caller's to make and to remove); yield snapshots.
@@ -95,8 +97,8 @@ class Decoder:
         ``StorageError`` (the disk is full), ``Cancelled`` (``stop`` said so).
         """
         check_readable(source)
-        child = self._idle_child()
-        child.busy = True
+        child = self._take()
+        answered = False
         try:
             child.send(
                 {
@@ -106,26 +108,35 @@ class Decoder:
                     "max_duration_s": options.max_duration_s,
                 }
             )
-            while True:
-                decoded = _decoded(self._reply(child, source, stop), source)
-                child.busy = not decoded.finished
-                yield decoded
-                if decoded.finished:
-                    return
-        except (DecoderCrashed, Cancelled):
-            raise
-        except StenogramError:
-            child.busy = False  # it has answered, and waits for the next file
-            raise
+            while not answered:
+                reply = self._reply(child, source, stop)
+                answered = "error" in reply or reply["snapshot"]["finished"]
+                yield _decoded(reply, source)
         finally:
-            if child.busy:
-                child.kill()
+            self._give_back(child, idle=answered)
 
-    def _idle_child(self) -> _Child:
-        if self._child is None or self._child.busy or not self._child.alive:
-            self.close()
-            self._child = _Child()
-        return self._child
+    def _take(self) -> _Child:
+        """Get a process that waits for a file; start one where there is none."""
+        with self._lock:
+            while self._idle:
+                child = self._idle.pop()
+                if child.alive:
+                    return child
+                self._children.remove(child)
+                child.kill()
+        child = _Child()
+        with self._lock:
+            self._children.append(child)
+        return child
+
+    def _give_back(self, child: _Child, *, idle: bool) -> None:
+        with self._lock:
+            if idle and child in self._children:
+                self._idle.append(child)
+                return
+            if child in self._children:
+                self._children.remove(child)
+        child.kill()
 
     def _reply(self, child: _Child, source: Path, stop: Stop) -> dict[str, Any]:
         """Wait for the next reply that is more than a sign of life."""
@@ -141,6 +152,8 @@ class Decoder:
                     raise DecoderCrashed(path=source, cause=cause) from None
                 continue
             if reply is None:
+                if child not in self._children:  # ``close`` in another thread
+                    raise Cancelled
                 raise DecoderCrashed(path=source, cause=child.epitaph())
             heard_at = time.monotonic()
             if reply:
@@ -169,7 +182,6 @@ class _Child:
     """The process, a thread that reads its replies, and a file that takes its last words."""
 
     def __init__(self) -> None:
-        self.busy = False
         self.replies: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         """Replies in order; None: the process is gone."""
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in kill
@@ -190,10 +202,10 @@ class _Child:
         return self._process.poll() is None
 
     def send(self, request: dict[str, Any]) -> None:
-        assert self._process.stdin is not None  # noqa: S101 - PIPE
+        stdin = cast("IO[bytes]", self._process.stdin)
         with contextlib.suppress(OSError):  # it died; the reader will say so
-            self._process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
-            self._process.stdin.flush()
+            stdin.write(json.dumps(request).encode("ascii") + b"\n")
+            stdin.flush()
 
     def kill(self) -> None:
         """End the process and release all that belongs to it; idempotent."""
@@ -204,21 +216,24 @@ class _Child:
             if stream is not None:
                 with contextlib.suppress(OSError):  # unsent bytes for a dead process
                     stream.close()
-        self.busy = False
 
     def epitaph(self) -> str:
         """Say how the process ended."""
-        code = self._process.wait()
+        try:
+            code = self._process.wait(timeout=_LAST_WORDS_S)
+        except subprocess.TimeoutExpired:
+            return "its process stopped answering"
         if code < 0:
             with contextlib.suppress(ValueError):
                 return f"its process was ended by {signal.Signals(-code).name}"
-        self._stderr.seek(0)
-        words = self._stderr.read().decode(errors="replace").strip().splitlines()
+        words = []
+        with contextlib.suppress(ValueError):  # closed by ``kill`` in another thread
+            self._stderr.seek(0)
+            words = self._stderr.read().decode(errors="replace").strip().splitlines()
         return f"its process ended with status {code}" + (f" ({words[-1]})" if words else "")
 
     def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - PIPE
-        for line in self._process.stdout:
+        for line in cast("IO[bytes]", self._process.stdout):
             try:
                 self.replies.put(json.loads(line))
             except ValueError:  # cut off in the middle of a line
@@ -239,7 +254,7 @@ def _import_folders() -> list[str]:
 def _decoded(reply: dict[str, Any], source: Path) -> Decoded:
     if "error" in reply:
         facts = reply["facts"]
-        if "limit_s" in facts or issubclass(_ERRORS[reply["error"]], errors.InputError):
+        if issubclass(_ERRORS[reply["error"]], errors.InputError):
             facts["path"] = source
         raise _ERRORS[reply["error"]](**facts)
     snapshot = reply["snapshot"]
@@ -247,7 +262,7 @@ def _decoded(reply: dict[str, Any], source: Path) -> Decoded:
         Audio(Path(path), snapshot["sample_count"], channel)
         for path, channel in zip(snapshot["paths"], snapshot["channels"], strict=True)
     )
-    return Decoded(audios, snapshot["total_s"], snapshot["finished"], tuple(snapshot["warnings"]))
+    return Decoded(audios, snapshot["total_s"], snapshot["busy_s"], snapshot["finished"], tuple(snapshot["warnings"]))
 
 
 def _family(kind: type[StenogramError]) -> Iterator[type[StenogramError]]:

@@ -13,9 +13,10 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from types import TracebackType
 from typing import Any, BinaryIO
 
-from stenogram.audio.container import explain, open_tracks
+from stenogram.audio.container import open_tracks
 from stenogram.audio.track import Report, Snapshot, TrackDecoder
 from stenogram.errors import DecoderCrashed, InputError, NoAudio, StenogramError
 from stenogram.types import DecodeOptions
@@ -29,6 +30,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches us too; the program decides
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever a library prints must not be taken for a reply
+    sys.excepthook = _die
     _limit_memory()
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(sys.stdin.buffer, requests), daemon=True).start()
@@ -56,20 +58,14 @@ def serve(request: dict[str, Any], replies: BinaryIO) -> None:
 def decode_file(path: Path, name: Path, options: DecodeOptions, report: Report) -> None:
     """Decode the first track of ``path`` that has sound into files that begin with ``name``. Raises ``InputError``."""
     failure: InputError | None = None
-    with path.open("rb") as file:
-        head = file.read(65_536)
     with open_tracks(path) as tracks:
         for index, track in enumerate(tracks):
-            decoder = TrackDecoder(path, track, name.with_name(f"{name.name}-{index}"), options, report)
+            decoder = TrackDecoder(track, name.with_name(f"{name.name}-{index}"), options, report)
             decoder.run()
             if decoder.sample_count and not decoder.is_junk:
                 report(decoder.snapshot(finished=True))
                 return
-            if decoder.damaged_packets:
-                error = explain(path, head, f"{decoder.damaged_packets} of its packets could not be decoded")
-            else:
-                error = NoAudio(path=path, cause="its sound track is empty")
-            failure = failure or error
+            failure = failure or track.failure(decoder.damaged_packets)
     raise failure or NoAudio(path=path, cause="it has no sound track")
 
 
@@ -77,6 +73,12 @@ def _read_requests(stream: BinaryIO, requests: queue.SimpleQueue[dict[str, Any]]
     for line in stream:
         requests.put(json.loads(line))
     os._exit(0)  # nobody is left to decode for, and the main thread may be inside FFmpeg
+
+
+def _die(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.__excepthook__(kind, error, trace)
+    sys.stderr.flush()
+    os._exit(1)  # an ordinary exit would wait for, or trip over, the thread that reads requests
 
 
 def _limit_memory() -> None:
@@ -95,6 +97,7 @@ def _as_json(snapshot: Snapshot) -> dict[str, Any]:
         "channels": snapshot.channels,
         "sample_count": snapshot.sample_count,
         "total_s": snapshot.total_s,
+        "busy_s": snapshot.busy_s,
         "finished": snapshot.finished,
         "warnings": snapshot.warnings,
     }

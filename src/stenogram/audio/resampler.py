@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from stenogram.types import SAMPLE_RATE, ChannelMode
 
@@ -34,41 +34,39 @@ class Resampler:
     averaged. Stereo whose channels are in opposite phase, and would cancel, is subtracted instead.
     """
 
-    def __init__(self, channels: ChannelMode) -> None:
-        """``channels``: one block row for the mix, or one per channel of the source."""
+    def __init__(self, first: AudioFrame, channels: ChannelMode) -> None:
+        """``first``: a frame like all that will come. ``channels``: the mix, or each channel of the source."""
         self.opposite_phase = False
         self._channels = channels
         self._graph: Graph | None = None
-        self._first: AudioFrame | None = None
+        self._first = first
+        self._needs_probe = channels == "mix" and first.layout.nb_channels == 2  # noqa: PLR2004 - stereo
         self._probed: list[AudioFrame] = []
         self._probed_s = 0.0
         self._pushed = 0
 
     def takes(self, frame: AudioFrame) -> bool:
         """Whether the frame belongs to this run."""
-        first = self._first
-        return first is None or (
-            frame.sample_rate == first.sample_rate
-            and frame.format.name == first.format.name
-            and frame.layout == first.layout
+        return (
+            frame.sample_rate == self._first.sample_rate
+            and frame.format.name == self._first.format.name
+            and frame.layout == self._first.layout
         )
 
     def push(self, frame: AudioFrame) -> Iterator[Block]:
         """Take a frame (``takes`` is true of it); give finished blocks, shape ``[channels, n]``."""
-        if self._first is None:
-            self._first = frame
         frame.pts = None  # its place is known already; a wild number must not reach the filters
         if self._graph is None:
             self._probed.append(frame)
             self._probed_s += frame.samples / frame.sample_rate
-            if not self._needs_probe() or self._probed_s >= _PHASE_PROBE_S:
+            if not self._needs_probe or self._probed_s >= _PHASE_PROBE_S:
                 yield from self._start()
             return
         self._graph.push(frame)
         self._pushed += 1
         if self._pushed >= _PULL_EVERY or frame.samples >= SAMPLE_RATE // 2:
             self._pushed = 0
-            yield from self._pull()
+            yield from _pull(self._graph)
 
     def finish(self) -> Iterator[Block]:
         """End the run; give the rest."""
@@ -76,12 +74,8 @@ class Resampler:
             yield from self._start()
         if self._graph is not None:
             self._graph.push(None)
-            yield from self._pull()
+            yield from _pull(self._graph)
             self._graph = None
-
-    def _needs_probe(self) -> bool:
-        assert self._first is not None  # noqa: S101 - set by push
-        return self._channels == "mix" and self._first.layout.nb_channels == 2  # noqa: PLR2004 - stereo
 
     def _start(self) -> Iterator[Block]:
         from av.error import FFmpegError
@@ -89,7 +83,7 @@ class Resampler:
         frames, self._probed = self._probed, []
         first = frames[0]
         count = first.layout.nb_channels
-        self.opposite_phase = self._needs_probe() and _cancels(frames)
+        self.opposite_phase = self._needs_probe and _cancels(frames)
         if self.opposite_phase:
             self._graph = _graph(first, "mono|c0=0.5*c0-0.5*c1", mix=True)
         elif self._channels == "separate":
@@ -102,20 +96,7 @@ class Resampler:
                 self._graph = _graph(first, f"mono|c0={average}", mix=True)
         for frame in frames:
             self._graph.push(frame)
-        yield from self._pull()
-
-    def _pull(self) -> Iterator[Block]:
-        import numpy as np
-        from av.error import BlockingIOError as NoneReady
-        from av.error import EOFError as Ended
-
-        assert self._graph is not None  # noqa: S101 - called between start and finish
-        while True:
-            try:
-                frame = self._graph.pull()
-            except (NoneReady, Ended):
-                return
-            yield np.stack([np.frombuffer(plane, np.float32, frame.samples) for plane in frame.planes])
+        yield from _pull(self._graph)
 
 
 def _graph(first: AudioFrame, pan: str | None, *, mix: bool) -> Graph:
@@ -141,6 +122,19 @@ def _graph(first: AudioFrame, pan: str | None, *, mix: bool) -> Graph:
     graph.link_nodes(*nodes)
     graph.configure()
     return graph
+
+
+def _pull(graph: Graph) -> Iterator[Block]:
+    import numpy as np
+    from av.error import BlockingIOError as NoneReady
+    from av.error import EOFError as Ended
+
+    while True:
+        try:
+            frame = cast("AudioFrame", graph.pull())
+        except (NoneReady, Ended):
+            return
+        yield np.stack([np.frombuffer(memoryview(plane), np.float32, frame.samples) for plane in frame.planes])
 
 
 def _cancels(frames: list[AudioFrame]) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from stenogram.errors import StorageError
 from stenogram.types import SAMPLE_RATE
@@ -37,17 +36,13 @@ class SampleFiles:
         except OSError as error:
             raise StorageError(path=paths[0].parent, cause=error.strerror or error) from error
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the files; idempotent."""
         for file in self._files:
             file.close()
 
     def append(self, block: npt.NDArray[np.float32]) -> None:
-        """Write a block ``[channels, n]``, made finite and within [-1, 1]. Channels too few are silent, too many cut."""
+        """Write a block ``[channels, n]``, made finite and within [-1, 1]; missing channels are silent."""
         import numpy as np
 
         if not (block.max(initial=0.0) <= 1.0 and block.min(initial=0.0) >= -1.0):
@@ -60,7 +55,7 @@ class SampleFiles:
         self.count += block.shape[1]
 
     def silence_until(self, count: int) -> None:
-        """Lengthen the files with silence to ``count`` samples; a hole on the disk, where the file system knows those."""
+        """Lengthen the files with silence to ``count`` samples; a hole on the disk where possible."""
         if count <= self.count:
             return
         for path, file in zip(self._paths, self._files, strict=True):
@@ -81,7 +76,10 @@ class SampleFiles:
 
 def check_space(folder: Path, wanted_bytes: int) -> None:
     """Raise ``StorageError`` when ``folder`` has no room for so many bytes."""
-    free_bytes = shutil.disk_usage(folder).free
+    try:
+        free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise StorageError(path=folder, cause=error.strerror or error) from error
     if free_bytes < wanted_bytes + _SPARE_BYTES:
         cause = f"decoding needs {wanted_bytes / 1e6:.0f} MB there, {free_bytes / 1e6:.0f} MB are free"
         raise StorageError(path=folder, cause=cause)

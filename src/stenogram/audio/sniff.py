@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 PREFIX_BYTES = 65_536
 """How much of a file ``describe`` and ``media_kind`` want to see."""
 
@@ -29,7 +31,8 @@ _OTHERS = (
     (b"\xca\xfe\xba\xbe", "a program"),
     (b"SQLite format 3\x00", "a database"),
 )
-_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<MPD", b"<SmoothStreamingMedia", b"<ASX", b"<asx", b"v=0")
+_PLAYLIST_TAGS = ("<MPD", "<SmoothStreamingMedia", "<ASX", "<asx", "<CompositionPlaylist", "<playlist")
+_PLAYLISTS = ("#EXTM3U", "ffconcat", "[playlist]", "v=0", *_PLAYLIST_TAGS)
 _IMAGE_BRANDS = {b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"}
 _MEDIA = (
     (b"RIFF", "WAV or AVI"),
@@ -48,6 +51,10 @@ _MEDIA = (
     (b".snd", "AU"),
     (b"\x00\x00\x01\xba", "MPEG"),
 )
+
+_CUE = re.compile(r"\d\d:\d\d[.,]\d{3} --> ")
+_UNKNOWN_SIZES = {0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0x80000000}
+"""Sizes that programs write when they cannot know one (FFmpeg, SoX, arecord, browsers)."""
 
 
 def describe(head: bytes) -> str | None:
@@ -70,18 +77,35 @@ def media_kind(head: bytes) -> str | None:
     return next((name for magic, name in _MEDIA if head.startswith(magic)), None)
 
 
+def wav_length_s(head: bytes) -> float | None:
+    """Length that a WAV header declares, in seconds, or None where it declares none (a stream written to a pipe).
+
+    FFmpeg believes the file's size instead, and so does not notice a WAV that was cut off.
+    """
+    if not (head.startswith(b"RIFF") and head[8:12] == b"WAVE"):
+        return None
+    position, byte_rate = 12, 0
+    while position + 8 <= len(head):
+        name, size = head[position : position + 4], int.from_bytes(head[position + 4 : position + 8], "little")
+        if name == b"fmt ":
+            byte_rate = int.from_bytes(head[position + 16 : position + 20], "little")
+        if name == b"data":
+            return size / byte_rate if byte_rate and size not in _UNKNOWN_SIZES else None
+        position += 8 + size + size % 2
+    return None
+
+
 def _describe_text(head: bytes) -> str | None:
     text = _as_text(head)
     if text is None:
         return None
     start = text.lstrip("\ufeff \t\r\n")
-    beginning = start[:2000].encode(errors="replace")
-    if beginning.startswith(_PLAYLISTS) or b"<MPD" in beginning:
+    if start.startswith(_PLAYLISTS) or (start.startswith("<?xml") and any(tag in start for tag in _PLAYLIST_TAGS)):
         return "a playlist, which only names other files; give those instead"
-    if "-->" in text or start.startswith(("WEBVTT", "[Script Info]")):
+    if _CUE.search(text) or start.startswith(("WEBVTT", "[Script Info]")):
         return "subtitles, which are text"
     if start.lower().startswith(("<!doctype html", "<html")):
-        return "a web page; was the download a login or an error page?"
+        return "a web page, perhaps a login or error page instead of the download"
     return "a text file"
 
 

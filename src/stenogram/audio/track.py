@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from stenogram.audio.container import Track
 from stenogram.audio.resampler import Resampler
@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.packet import Packet
 
+    from stenogram.audio.resampler import Block
+
 MOST_CHANNELS = 8
 """Channels that may be transcribed each on its own (7.1)."""
 
+_LOWEST_RATE, _HIGHEST_RATE = 1_000, 3_000_000
+"""Samples per second that sound may have (the highest: DSD512). Beyond, a header is damaged: at 1 Hz, a packet would
+become hours."""
 _FIRST_SNAPSHOT_S = 5.0
 _SNAPSHOT_S = 30.0
 _REPORT_EVERY_S = 1.0
@@ -38,8 +43,10 @@ class Snapshot:
     channels: tuple[int | None, ...]
     sample_count: int
     total_s: float | None
-    finished: bool = False
-    warnings: tuple[str, ...] = ()
+    busy_s: float
+    """Processor time this decode took so far."""
+    finished: bool
+    warnings: tuple[str, ...]
 
 
 Report = Callable[[Snapshot | None], None]
@@ -49,22 +56,23 @@ Report = Callable[[Snapshot | None], None]
 class TrackDecoder:
     """Decodes one track. After ``run``: what was found (``sample_count``) and what went wrong (``damaged_packets``)."""
 
-    def __init__(self, path: Path, track: Track, name: Path, options: DecodeOptions, report: Report) -> None:
+    def __init__(self, track: Track, name: Path, options: DecodeOptions, report: Report) -> None:
         """``name``: sample files are called this plus channel and suffix."""
         self.good_packets = 0
         self.damaged_packets = 0
-        self._path = path
         self._track = track
         self._name = name
         self._options = options
         self._report = report
-        self._timeline = Timeline(track.zero_s, track.total_s)
+        tick_s = float(track.stream.time_base or 0)
+        self._timeline = Timeline(tick_s, track.zero_s, track.total_s)
         self._resampler: Resampler | None = None
         self._files: SampleFiles | None = None
         self._paths: list[Path] = []
         self._channels: tuple[int | None, ...] = ()
         self._announced = 0
         self._reported_at = time.monotonic()
+        self._began_s = time.process_time()
         self._others_end_s = 0.0
         self._opposite_phase = False
 
@@ -91,17 +99,18 @@ class TrackDecoder:
             self._end_run()
         finally:
             if self._files is not None:
-                self._files.__exit__(None, None, None)
+                self._files.close()
 
     def snapshot(self, *, finished: bool) -> Snapshot:
         """What is in the files now; the warnings come with the last one."""
         return Snapshot(
-            tuple(self._paths),
-            self._channels,
-            self.sample_count,
-            self._track.total_s,
-            finished,
-            tuple(self._warnings()) if finished else (),
+            paths=tuple(self._paths),
+            channels=self._channels,
+            sample_count=self.sample_count,
+            total_s=self._track.total_s,
+            busy_s=time.process_time() - self._began_s,
+            finished=finished,
+            warnings=tuple(self._warnings()) if finished else (),
         )
 
     def _frames(self) -> Iterator[AudioFrame]:
@@ -115,23 +124,23 @@ class TrackDecoder:
             except FFmpegError:
                 self.damaged_packets += 1
                 continue
-            self.good_packets += bool(frames)
-            for frame in frames:
-                if frame.samples and frame.sample_rate > 0:
-                    yield frame  # type: ignore[misc]
+            for frame in cast("list[AudioFrame]", frames):
+                if frame.samples and _LOWEST_RATE <= frame.sample_rate <= _HIGHEST_RATE:
+                    self.good_packets += 1
+                    yield frame
+                else:
+                    self.damaged_packets += 1
 
-    def _packets(self) -> Iterator[Packet]:
+    def _packets(self) -> Iterator[Packet[Any]]:
         from av.error import FFmpegError
 
-        stream, container = self._track.stream, self._track.container
-        if self._track.own:  # nothing to learn from the others: let the demuxer skip them
-            for other in container.streams:
-                if other.index != stream.index:
-                    other.discard = "all"
+        stream = self._track.stream
+        if self._track.own:
+            self._skip_others()
         try:
-            for packet in container.demux():
+            for packet in self._track.container.demux():
                 self._keep_alive()
-                if packet.stream_index == stream.index:
+                if packet.stream is stream:  # not by index: the empty packets that flush a decoder all have 0
                     yield packet
                 elif packet.pts is not None and packet.time_base is not None:
                     end_s = float(packet.pts * packet.time_base) - self._track.zero_s
@@ -140,8 +149,18 @@ class TrackDecoder:
             raise
         except FFmpegError:
             self.damaged_packets += 1  # the container is broken from here on; what was read stays good
+        except IndexError:
+            pass  # PyAV 18.1, after the last packet, when damaged MPEG-TS seemed to hold tracks that were not announced
         except OSError as error:
-            raise FileNotReadable(path=self._path, cause=error.strerror or error) from error
+            raise FileNotReadable(path=self._track.path, cause=error.strerror or error) from error
+
+    def _skip_others(self) -> None:
+        """Let the demuxer pass over all other tracks: there is nothing to learn from them."""
+        from av.stream import Discard
+
+        for other in self._track.container.streams:
+            if other.index != self._track.stream.index:
+                other.discard = Discard.all
 
     def _take(self, placed: Placed) -> None:
         files = self._files or self._open_files(placed.frame)
@@ -150,26 +169,36 @@ class TrackDecoder:
             if placed.start_s is not None:
                 self._check_length(placed.start_s)
                 files.silence_until(round(placed.start_s * SAMPLE_RATE))
-            self._resampler = Resampler(self._options.channels)
-        for block in self._resampler.push(placed.frame):
-            files.append(block)
-            self._progress()
+            self._resampler = Resampler(placed.frame, self._options.channels)
+        self._write(files, self._resampler.push(placed.frame))
 
     def _end_run(self) -> None:
         if self._resampler is None or self._files is None:
             return
-        for block in self._resampler.finish():
-            self._files.append(block)
-            self._progress()
-        self._opposite_phase |= self._resampler.opposite_phase
+        self._write(self._files, self._resampler.finish())
+        if self._resampler is not None:
+            self._opposite_phase |= self._resampler.opposite_phase
         self._resampler = None
+
+    def _write(self, files: SampleFiles, blocks: Iterator[Block]) -> None:
+        from av.error import FFmpegError
+
+        try:
+            for block in blocks:
+                files.append(block)
+                self._progress()
+        except MemoryError:
+            raise
+        except FFmpegError:  # frames that no filter takes, such as at 1 Hz or with 1000 channels
+            self.damaged_packets += 1
+            self._resampler = None
 
     def _open_files(self, frame: AudioFrame) -> SampleFiles:
         count = frame.layout.nb_channels
         if self._options.channels == "mix":
             self._channels = (None,)
         elif count > MOST_CHANNELS:
-            cause = f"{self._path} has {count} channels, at most {MOST_CHANNELS} can be transcribed apart; use mix"
+            cause = f"{self._track.path} has {count} channels, at most {MOST_CHANNELS} can be taken apart; use mix"
             raise OptionError(name="channels", value="separate", cause=cause)
         else:
             self._channels = tuple(range(count))
@@ -180,7 +209,7 @@ class TrackDecoder:
 
     def _check_length(self, length_s: float) -> None:
         if length_s > self._options.max_duration_s:
-            raise TooLong(path=self._path, limit_s=self._options.max_duration_s)
+            raise TooLong(path=self._track.path, limit_s=self._options.max_duration_s)
 
     def _progress(self) -> None:
         self._check_length(self.sample_count / SAMPLE_RATE)

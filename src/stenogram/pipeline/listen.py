@@ -97,7 +97,7 @@ class FrontEnd:
         channels: list[_Channel] = []
         for decoded in self.decoder.decode(source, folder, self.options.decode, stop):
             channels = channels or [self._open(audio, place) for place, audio in enumerate(decoded.audios)]
-            self.busy_s["decode"] = getattr(decoded,"busy_s",0.0)
+            self.busy_s["decode"] = decoded.busy_s
             chunks: list[Chunk] = []
             for channel, audio in zip(channels, decoded.audios, strict=True):
                 chunks += self._hear(channel, audio, finished=decoded.finished)
