@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 IR_VERSION = 10
 OPSET = 21
 ORT_DOMAIN = "com.microsoft"
-FLOAT, UINT8, INT32, INT64, BOOL = 1, 2, 6, 7, 9
+FLOAT, UINT8, INT8, INT32, INT64 = 1, 2, 3, 6, 7
 """TensorProto.DataType."""
-NUMPY_TYPES = {"float32": FLOAT, "uint8": UINT8, "int32": INT32, "int64": INT64, "bool": BOOL}
+NUMPY_TYPES = {"float32": FLOAT, "uint8": UINT8, "int8": INT8, "int64": INT64}
 
 
 def _varint(value: int) -> bytes:

@@ -19,18 +19,20 @@ QUANTIZED = {"DynamicQuantizeMatMul": (1, 2, 3), "MatMulIntegerToFloat": (1, 3, 
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """A weight matrix ``(values - zero_point) * scale``: uint8 ``[K, N]`` with one scale and zero point."""
+    """A weight matrix ``(values - zero_point) * scale``: uint8 ``[K, N]``, scales for all or by column."""
 
     values: npt.NDArray[np.uint8]
     scale: npt.NDArray[np.float32]
     zero_point: npt.NDArray[np.uint8]
 
-    def dequantized(self) -> npt.NDArray[np.float32]:
-        """The matrix as float32 ``[K, N]``."""
+    @classmethod
+    def of(cls, matrix: npt.NDArray[np.float32]) -> Quantized:
+        """Quantise a float matrix ``[K, N]``, with a scale per column."""
         import numpy as np
 
-        values: npt.NDArray[np.float32] = (self.values.astype(np.float32) - np.float32(self.zero_point)) * self.scale
-        return values
+        scale = (np.abs(matrix).max(axis=0) / 127).astype(np.float32)
+        values = np.rint(matrix / np.maximum(scale, np.finfo(np.float32).tiny)) + 128
+        return cls(values.astype(np.uint8), scale, np.full(matrix.shape[1], 128, np.uint8))
 
 
 class Weights:
@@ -48,7 +50,6 @@ class Weights:
         graph = InferenceSession.GetRootAs(data, 0).Model().Graph()
         self._arrays: dict[str, Any] = {}
         self._nodes: dict[str, tuple[str, list[str]]] = {}
-        self._shapes = dict(_input_shapes(graph))
         for part in _subgraphs(graph):
             self._read(part)
 
@@ -62,13 +63,13 @@ class Weights:
 
     def quantized(self, node: str) -> Quantized:
         """The quantised matrix that a matrix multiplication uses."""
+        import numpy as np
+
         operator, inputs = self._nodes[node]
         values, scale, zero_point = (self.array(inputs[index]) for index in QUANTIZED[operator])
+        if values.dtype == np.int8:
+            values, zero_point = (part.view(np.uint8) ^ np.uint8(128) for part in (values, zero_point))
         return Quantized(values, scale, zero_point)
-
-    def input_shape(self, name: str) -> list[int]:
-        """The shape of one of the model's inputs, 0 where it varies."""
-        return self._shapes[name]
 
     def __contains__(self, node: object) -> bool:
         return node in self._nodes
@@ -91,19 +92,6 @@ def _subgraphs(graph: Any) -> Iterator[Any]:
             inner = node.Attributes(place).G()
             if inner is not None:
                 yield from _subgraphs(inner)
-
-
-def _input_shapes(graph: Any) -> Iterator[tuple[str, list[int]]]:
-    from onnxruntime.tools.ort_format_model.ort_flatbuffers_py.fbs.TensorTypeAndShape import TensorTypeAndShape
-
-    inputs = {graph.Inputs(index) for index in range(graph.InputsLength())}
-    for index in range(graph.NodeArgsLength()):
-        value = graph.NodeArgs(index)
-        if value.Name() in inputs:
-            table, tensor = value.Type().Value(), TensorTypeAndShape()
-            tensor.Init(table.Bytes, table.Pos)
-            shape = tensor.Shape()
-            yield value.Name().decode(), [shape.Dim(axis).Value().DimValue() for axis in range(shape.DimLength())]
 
 
 def _numpy(tensor: Any) -> Array:

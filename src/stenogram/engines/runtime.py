@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stenogram.engines.onnx_graph import INT32, UINT8, Graph
 from stenogram.errors import EngineError
 
 
@@ -26,6 +28,21 @@ def open_session(model: bytes | Path) -> Any:
         return onnxruntime.InferenceSession(source, settings, providers=["CPUExecutionProvider"])
     except (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NoSuchFile) as error:
         raise ValueError(f"onnxruntime cannot load it: {error}") from error
+
+
+@functools.cache
+def exact_int8() -> bool:
+    """Whether onnxruntime multiplies uint8 by int8 exactly here: x86 before VNNI saturates at 16 bits."""
+    import numpy as np
+
+    graph = Graph()
+    left = graph.input("left", UINT8, [1, 64])
+    right = np.full((64, 16), 127, np.int8)
+    zeros = [graph.constant(np.array(0, np.uint8)), graph.constant(np.array(0, np.int8))]
+    graph.node("MatMulInteger", [left, graph.constant(right), *zeros], ["product"])
+    graph.output("product", INT32, [1, 16])
+    product = open_session(graph.build()).run(None, {"left": np.full((1, 64), 255, np.uint8)})[0]
+    return bool((product == 64 * 255 * 127).all())
 
 
 @contextlib.contextmanager

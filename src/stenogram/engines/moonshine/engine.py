@@ -6,12 +6,13 @@ import importlib.metadata
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stenogram.engines import options as engine_options
-from stenogram.engines.moonshine_decoder import POSITIONS, Decoder, Row, check
+from stenogram.engines.moonshine.encoder import Encoder, padded_length
+from stenogram.engines.moonshine.greedy import POSITIONS, Decoder, Row, check
 from stenogram.engines.ort_weights import Weights
-from stenogram.engines.runtime import native, open_session
+from stenogram.engines.runtime import native
 from stenogram.engines.segments import build_segments
 from stenogram.engines.tokens import read_vocabulary
 from stenogram.errors import EngineError, ModelError
@@ -70,8 +71,8 @@ class LoadedMoonshine:
         self._threads = options.cpu_threads or available_cpus()
         try:
             self._vocabulary = read_vocabulary(files.paths["tokenizer"])
-            self._encoder: Any = open_session(files.paths["encoder"])
-            self._decoder: Decoder | None = Decoder(Weights(files.paths["decoder"]))
+            encoder, decoder = (Weights(files.paths[role]) for role in ("encoder", "decoder"))
+            self._networks: tuple[Encoder, Decoder] | None = Encoder(encoder, decoder), Decoder(decoder)
         except KeyError as error:
             raise ModelError(model=files.name, cause=f"it lacks {error}, which Moonshine needs") from error
         except (OSError, ValueError) as error:
@@ -96,8 +97,9 @@ class LoadedMoonshine:
         """Decode a batch greedily; silent chunks have no segments."""
         engine_options.check(self._engine, self._files, options)
         with native(NAME):
-            rows = [self._encode(chunk, stop) for chunk in chunks]
-            self._open().greedy([row for row in rows if row], stop)
+            encoder, decoder = self._open()
+            rows = [encode(encoder, chunk, stop) for chunk in chunks]
+            decoder.greedy([row for row in rows if row], stop)
         return [
             build_segments(chunk, self._vocabulary, row.ids, row.logprobs) if row else []
             for chunk, row in zip(chunks, rows, strict=True)
@@ -119,27 +121,26 @@ class LoadedMoonshine:
 
     def close(self) -> None:
         """Free the sessions."""
-        self._encoder = self._decoder = None
+        self._networks = None
 
-    def _open(self) -> Decoder:
-        if self._decoder is None:
+    def _open(self) -> tuple[Encoder, Decoder]:
+        if self._networks is None:
             raise EngineError(engine=NAME, cause="the model was closed; load it again")
-        return self._decoder
+        return self._networks
 
-    def _encode(self, chunk: Chunk, stop: Stop) -> Row | None:
-        """Encode one chunk, alone: its GroupNorm over time and its quantisation would mix batch mates."""
-        import numpy as np
 
-        decoder = self._open()
-        check(stop)
-        samples: npt.NDArray[np.float32] = np.nan_to_num(chunk.samples)
-        if not samples.any():
-            return None
-        samples = np.pad(samples, (0, max(0, MIN_SAMPLES - len(samples))))[None]
-        feeds = {"input_values": samples, "attention_mask": np.ones(samples.shape, np.int64)}
-        hidden = self._encoder.run(None, feeds)[0]
-        budget = MIN_TOKENS + int(TOKENS_PER_S * samples.size / SAMPLE_RATE)
-        return decoder.row(hidden, min(budget, POSITIONS))
+def encode(encoder: Encoder, chunk: Chunk, stop: Stop) -> Row | None:
+    """Make a chunk ready for decoding; None: it is silent."""
+    import numpy as np
+
+    check(stop)
+    samples: npt.NDArray[np.float32] = np.nan_to_num(chunk.samples)
+    if not samples.any():
+        return None
+    length = padded_length(max(len(samples), MIN_SAMPLES))
+    samples = np.pad(samples, (0, length - len(samples)))
+    budget = MIN_TOKENS + int(TOKENS_PER_S * length / SAMPLE_RATE)
+    return Row(encoder.run(samples), min(budget, POSITIONS))
 
 
 def available_cpus() -> int:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stenogram.engines.moonshine_graph import cross_graph, read_shape, step_graph
+from stenogram.engines.moonshine.decoder import read_shape, step_graph
 from stenogram.engines.ort_weights import Weights
-from stenogram.engines.runtime import open_session
+from stenogram.engines.runtime import exact_int8, open_session
 from stenogram.errors import Cancelled
 from stenogram.protocols import Stop
 
@@ -73,15 +73,10 @@ class Decoder:
 
     def __init__(self, weights: Weights) -> None:
         self._shape = read_shape(weights)
-        self._cross = open_session(cross_graph(weights))
-        self._step = open_session(step_graph(weights, POSITIONS))
-        self._cross_names = [output.name for output in self._cross.get_outputs()]
+        self._step = open_session(step_graph(weights, POSITIONS, signed=exact_int8()))
+        self._cross = [f"cross.{layer}.{kind}" for layer in range(self._shape.layers) for kind in ("key", "value")]
         self._present = [output.name for output in self._step.get_outputs() if output.name != "logits"]
         self._past = [name.replace("present", "past") for name in self._present]
-
-    def row(self, hidden: Floats, budget: int) -> Row:
-        """Prepare the encoder's states ``[1, T, D]`` of one chunk for decoding."""
-        return Row([value[0] for value in self._cross.run(self._cross_names, {"hidden": hidden})], budget)
 
     def greedy(self, rows: Sequence[Row], stop: Stop) -> None:
         """Decode all rows to their ends. Raises ``Cancelled`` within a step of being asked to."""
@@ -126,14 +121,14 @@ class Decoder:
             np.zeros(
                 (len(rows), heads, size, frames) if index % 2 == 0 else (len(rows), heads, frames, size), np.float32
             )
-            for index in range(len(self._cross_names))
+            for index in range(len(self._cross))
         ]
         for place, row in enumerate(rows):
             mask[place, ..., row.frames :] = -np.inf
             for index, part in enumerate(row.keys_values):
                 target = joined[index][place]
                 target[tuple(slice(length) for length in part.shape)] = part
-        return {"mask": value(mask)} | dict(zip(self._cross_names, map(value, joined), strict=True))
+        return {"mask": value(mask)} | dict(zip(self._cross, map(value, joined), strict=True))
 
 
 def best(logits: Floats) -> tuple[Array, Array]:
