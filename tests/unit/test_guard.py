@@ -18,7 +18,7 @@ GOOD = Segment(0, 1.0, 9.0, "a good text", tokens=(1, 2), avg_logprob=-0.2, comp
 def altered(**changes: object) -> Segment:
     """The good segment with some fields changed."""
     facts = {name: getattr(GOOD, name) for name in Segment.__dataclass_fields__}
-    return Segment(**(facts | changes))  # type: ignore[arg-type]
+    return Segment(**(facts | changes))
 
 
 def never() -> list[Segment]:

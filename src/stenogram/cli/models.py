@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -23,14 +25,18 @@ def models() -> None:
 def list_models(language: str | None) -> None:
     """List all known models; those marked * are installed."""
     installed = {files.name for files in store.installed(config.read(Settings))}
-    code = languages.code_of(language) if language else None
-    found = [model for model in catalogue.models() if code is None or model.speaks(code)]
-    if not found:
-        raise click.ClickException(f"no model of this version speaks {languages.NAMES.get(code or '', code).title()}")
+    found = catalogue.models()
+    if language:
+        code = languages.code_of(language)
+        found = tuple(model for model in found if model.speaks(code))
+        if not found:
+            raise click.ClickException(f"no model of this version speaks {languages.NAMES[code].title()}")
     for model in found:
         mark = "*" if model.name in installed else " "
         spoken = ",".join(model.languages)
-        click.echo(f"{mark} {model.name:<22} {spoken:<4} {model.bytes / 1e6:6.0f} MB  {model.engine:<10} {model.licence}")
+        click.echo(
+            f"{mark} {model.name:<22} {spoken:<4} {model.bytes / 1e6:6.0f} MB  {model.engine:<10} {model.licence}"
+        )
     if any(model.name not in installed for model in found):
         click.echo("\nFetch one with: stenogram models pull NAME")
 
@@ -43,10 +49,7 @@ def pull(names: tuple[str, ...]) -> None:
     for name in names:
         model = catalogue.find(name)
         with _bar(model.name) as bar:
-            task = bar.task_ids[0]
-            files = download.pull(
-                model, settings, lambda done, total: bar.update(task, completed=done, total=total), lambda: False
-            )
+            files = download.pull(model, settings, functools.partial(_show, bar), lambda: False)
         note = "" if model.verified else " (unverified: its publisher gives no SHA-256; pinned now)"
         click.echo(f"{files.name} is installed{note}")
 
@@ -58,6 +61,10 @@ def verify(names: tuple[str, ...]) -> None:
     settings = config.read(Settings)
     for name in names or [files.name for files in store.installed(settings)]:
         click.echo(f"{store.verify(name, settings).name}: all files are as recorded")
+
+
+def _show(bar: Progress, done: int, total: int) -> None:
+    bar.update(bar.task_ids[0], completed=done, total=total)
 
 
 def _bar(name: str) -> Progress:

@@ -26,7 +26,7 @@ from stenogram.cli.progress import Show, clock
 from stenogram.pipeline.run import Watch
 from stenogram.types import SubtitleOptions, Transcript
 
-GRANULARITIES = ("segment", "word")
+GRANULARITIES: tuple[formats.Granularity, ...] = ("segment", "word")
 """Files hold everything; on the wire the client chooses."""
 
 

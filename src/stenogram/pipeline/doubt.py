@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from stenogram.types import ModelFiles, Transcript, TranscribeOptions
+from stenogram.types import ModelFiles, TranscribeOptions, Transcript
 
 
 def of_language(transcript: Transcript, files: ModelFiles, options: TranscribeOptions) -> list[str]:
+    """Warnings."""
     return []

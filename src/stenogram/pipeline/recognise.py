@@ -6,6 +6,7 @@ stands in a recording.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -35,9 +36,8 @@ class Recogniser:
         found = loaded.transcribe(local, self.options, stop)
         checked = []
         for chunk, segments in zip(local, found, strict=True):
-            result = guard.check(
-                chunk, segments, self.options, lambda c=chunk: loaded.transcribe_sequential(c, (), self.options, stop)
-            )
+            again = functools.partial(loaded.transcribe_sequential, chunk, (), self.options, stop)
+            result = guard.check(chunk, segments, self.options, again)
             self.cache.put("chunk", self._key(chunk), stored.write(result))
             checked.append(result)
         return [_placed(result, chunk) for result, chunk in zip(checked, chunks, strict=True)]
