@@ -1,44 +1,92 @@
-"""Word times for engines without alignment: fitted to the sound between known borders.
+"""Word times: from a model's attention where it gives one, fitted between known borders where it does not.
 
-The method: words share the speech of a chunk by how long they take to say (vowel groups and letters), where time counts
-only as far as there is sound in it, so that pauses take no share; then all borders together are moved to where the
-sound is weak, by dynamic programming over frames, preferring real pauses after punctuation; last, a word ends where
-the silence around its border begins, and the next begins where it ends.
+Both ways choose all borders of a chunk together, by dynamic programming, and prefer to lay them where the sound is
+weak; then a word ends where the silence around its border begins, and the next begins where it ends. Times are of the
+recording, monotonic, without overlap, each longer than zero.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stenogram.types import SAMPLE_RATE, Chunk, Span, Word
+from stenogram.engines.sound import FRAME_S, Sound, measure
+from stenogram.types import Chunk, Word
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
+    Indexes = npt.NDArray[np.int64]
 
-FRAME = SAMPLE_RATE // 50
-"""Samples per frame of energy: 20 ms."""
-FRAME_S = FRAME / SAMPLE_RATE
 REACH = 20
-"""Frames that a border may move from its proportional place."""
-QUIET_DB, LOUD_DB = 6.0, 20.0
-"""Above the chunk's noise floor: where sound begins to count, and where it counts fully."""
-FLOOR_DB = -70.0
-"""Lowest noise floor believed, below full scale: digital silence is no measure."""
+"""Frames that an interpolated border may move from its proportional place."""
 STRETCH = 0.35
 """Usual deviation of a word's length from its share."""
 SOUND_COST, PAUSE_GAIN, PUNCTUATED_GAIN = 1.0, 2.0, 6.0
-"""Cost of a border in full sound, and gain per second of pause at it, without and with punctuation before it; tuned on
-joined recordings with known borders."""
-SILENT = 0.05
-"""Share of sound below which a frame is part of a pause."""
+"""Interpolation: cost of a border in full sound, and gain per second of pause, without and with punctuation."""
+ALIGNED_SOUND_COST, ALIGNED_PAUSE_GAIN = 5.0, 5.0
+"""Alignment: the same, in the unit of log-attention per 20 ms; the best of three tried on joined recordings."""
+LEAST_ATTENTION = 1e-3
+"""Attention below this is as good as none."""
 VOWELS = re.compile(r"[aeiouyаеёиоуыэюяäöüáéíóúàèìòùâêîôûãõœæø]+", re.IGNORECASE)  # noqa: RUF001 - Latin and Cyrillic
 PUNCTUATED = re.compile(r"[.,;:?!…]\W*$")
+
+
+def align(text_words: Sequence[str], attention: npt.NDArray[np.float32], frame_s: float, chunk: Chunk) -> list[Word]:
+    """Give each word the time that the model attended to while it wrote it.
+
+    ``attention`` ``[words, T]``: how strongly each word was read from each of the model's frames of ``frame_s``
+    seconds, rows that sum to about 1.
+    """
+    import numpy as np
+
+    if not text_words:
+        return []
+    sound = measure(chunk)
+    frames = np.minimum(((np.arange(len(sound.level)) + 0.5) * FRAME_S / frame_s).astype(int), attention.shape[1] - 1)
+    gains = np.log(np.maximum(attention, LEAST_ATTENTION))[:, frames]
+    costs = ALIGNED_SOUND_COST * sound.level - ALIGNED_PAUSE_GAIN * sound.pause
+    return _words(text_words, chunk, sound.trim(_segment(gains, np.append(costs, 0.0))), interpolated=False)
+
+
+def _segment(gains: Floats, costs: Floats) -> list[int]:
+    """Cut ``T`` frames into one run per row so that the sum of gains, less the costs of the cuts, is greatest."""
+    import numpy as np
+
+    frames = gains.shape[1]
+    best = np.full(frames + 1, -np.inf)
+    best[0] = 0.0
+    choices: list[Indexes] = []
+    for row, gain in enumerate(gains):
+        passed = np.concatenate([[0.0], np.cumsum(gain)])
+        begun = best - passed - (costs if row else 0.0)
+        highest = np.maximum.accumulate(begun)
+        choices.append(np.maximum.accumulate(np.where(begun >= highest, np.arange(frames + 1), 0)))
+        best = np.concatenate([[-np.inf], passed[1:] + highest[:-1]])
+    borders = [frames]
+    for choice in reversed(choices):
+        borders.append(int(choice[max(borders[-1] - 1, 0)]))
+    return borders[::-1]
+
+
+def interpolate(text_words: Sequence[str], chunk: Chunk) -> list[Word]:
+    """Share a chunk's speech (``chunk.spans``; none: all of it) among words; marked ``interpolated``.
+
+    Each gets as much as it takes to say (vowel groups and letters), where time counts only as far as there is sound
+    in it, so that pauses take no share.
+    """
+    import numpy as np
+
+    if not text_words:
+        return []
+    sound = measure(chunk)
+    shares = np.array([weight(word) for word in text_words])
+    shares *= sound.level.sum() / shares.sum()
+    borders = _fit(sound, shares, [bool(PUNCTUATED.search(word)) for word in text_words])
+    return _words(text_words, chunk, sound.trim(borders), interpolated=True)
 
 
 def weight(word: str) -> float:
@@ -48,139 +96,48 @@ def weight(word: str) -> float:
     return 0.5 * len(VOWELS.findall(word)) + 0.2 * letters + 0.8 * digits + 0.2
 
 
-def interpolate(text_words: Sequence[str], chunk: Chunk) -> list[Word]:
-    """Give each word a time inside the chunk's speech (``chunk.spans``; none: all of the chunk).
+def _fit(sound: Sound, shares: Floats, punctuated: Sequence[bool]) -> list[int]:
+    """The frames at which words meet, first and last included: the cheapest way through all borders near their places.
 
-    Times are of the recording, monotonic, without overlap, each longer than zero, and marked ``interpolated``.
+    A word's cost is the square of how far its sound is from its share.
     """
     import numpy as np
 
-    if not text_words:
-        return []
-    sound = _sound(chunk)
-    shares = np.array([weight(word) for word in text_words])
-    shares *= sound.total / shares.sum()
-    borders = sound.fit(shares, [bool(PUNCTUATED.search(word)) for word in text_words])
-    starts, ends = sound.trim(borders)
-    times = _spread(chunk, starts, ends)
-    return [Word(text, start, end, interpolated=True) for text, (start, end) in zip(text_words, times, strict=True)]
+    frames = len(sound.level)
+    passed = np.concatenate([[0.0], np.cumsum(sound.level)])
+    before, costs = np.zeros(1, np.int64), np.zeros(1)
+    choices: list[tuple[Indexes, Indexes]] = []
+    for index, place in enumerate([*np.searchsorted(passed, np.cumsum(shares)[:-1]), frames]):
+        last = index == len(shares) - 1
+        here = np.array([frames]) if last else np.arange(max(place - REACH, 0), min(place + REACH, frames - 1) + 1)
+        length = passed[here][:, None] - passed[before][None]
+        ways = ((length - shares[index]) / (STRETCH * shares[index] + 1)) ** 2 + costs[None]
+        ways[here[:, None] <= before[None]] += 1e6  # a word without a frame only where there are too few
+        best = ways.argmin(axis=1)
+        choices.append((before, best))
+        costs = ways[np.arange(len(here)), best]
+        if not last:
+            gain = PUNCTUATED_GAIN if punctuated[index] else PAUSE_GAIN
+            costs = costs + SOUND_COST * sound.level[here] - gain * sound.pause[here]
+        before = here
+    borders, at = [frames], 0
+    for places, best in reversed(choices):
+        at = int(best[at])
+        borders.append(min(int(places[at]), borders[-1]))
+    return borders[::-1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Sound:
-    """How much each frame of a chunk sounds, 0..1, and what follows from it; nothing outside its speech sounds."""
-
-    level: Floats
-    passed: Floats
-    """Sound up to each frame's beginning, in frames; one longer than ``level``."""
-    pause: Floats
-    """Length of the pause that a frame belongs to, seconds."""
-
-    @property
-    def total(self) -> float:
-        """All sound, in frames."""
-        return float(self.passed[-1])
-
-    def fit(self, shares: Floats, punctuated: Sequence[bool]) -> list[int]:
-        """Choose the frames at which words meet, first and last included: the cheapest way through all of them."""
-        import numpy as np
-
-        places = np.searchsorted(self.passed, np.cumsum(shares)[:-1])
-        before, costs = np.zeros(1, np.int64), np.zeros(1)
-        choices: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
-        for index, place in enumerate([*places, len(self.level)]):
-            last = index == len(places)
-            here = np.arange(place, place + 1) if last else self._near(int(place))
-            length = self.passed[here][:, None] - self.passed[before][None]
-            misfit = ((length - shares[index]) / (STRETCH * shares[index] + 1)) ** 2
-            misfit[here[:, None] <= before[None]] = 1e6
-            ways = misfit + costs[None]
-            best = ways.argmin(axis=1)
-            choices.append((before, best))
-            costs = ways[np.arange(len(here)), best] + (0 if last else self._border_cost(here, punctuated[index]))
-            before = here
-        borders, at = [len(self.level)], 0
-        for frames, best in reversed(choices):
-            at = int(best[at])
-            borders.append(int(frames[at]))
-        return borders[::-1]
-
-    def _near(self, place: int) -> npt.NDArray[np.int64]:
-        import numpy as np
-
-        return np.arange(max(place - REACH, 0), min(place + REACH, len(self.level) - 1) + 1)
-
-    def _border_cost(self, frames: npt.NDArray[np.int64], punctuated: bool) -> Floats:
-        import numpy as np
-
-        gain = PUNCTUATED_GAIN if punctuated else PAUSE_GAIN
-        return SOUND_COST * self.level[frames] - gain * np.minimum(self.pause[frames], 0.5)
-
-    def trim(self, borders: Sequence[int]) -> tuple[list[int], list[int]]:
-        """Starts and ends of the words between borders, without the pauses around them; frames."""
-        import numpy as np
-
-        starts, ends = [], []
-        for low, high in zip(borders, borders[1:], strict=False):
-            heard = low + np.flatnonzero(self.level[low:high] > SILENT)
-            starts.append(int(heard[0]) if heard.size else low)
-            ends.append(int(heard[-1]) + 1 if heard.size else high)
-        return starts, ends
-
-
-def _sound(chunk: Chunk) -> _Sound:
-    import numpy as np
-
-    count = max(1, round(chunk.duration / FRAME_S))
-    samples = np.zeros(count * FRAME)
-    given = chunk.samples[: len(samples)]
-    samples[: len(given)] = given
-    power = np.mean(np.square(samples.reshape(count, FRAME)), axis=1)
-    decibels = 10 * np.log10(power + 1e-10)
-    floor = max(float(np.percentile(decibels, 10)), FLOOR_DB)
-    ceiling = max(float(np.percentile(decibels, 95)), floor + 1)
-    quiet = floor + min(QUIET_DB, (ceiling - floor) / 4)
-    level = np.clip((decibels - quiet) / min(LOUD_DB - QUIET_DB, ceiling - quiet), 0, 1)
-    level *= _inside(chunk, count)
-    if not level.any():
-        level = np.ones(count)
-    passed = np.concatenate([[0.0], np.cumsum(level)])
-    return _Sound(level, passed, _pauses(level))
-
-
-def _inside(chunk: Chunk, count: int) -> npt.NDArray[np.bool_]:
-    """Which frames lie in the chunk's speech."""
-    import numpy as np
-
-    middles = chunk.start + (np.arange(count) + 0.5) * FRAME_S
-    spans = chunk.spans or (Span(chunk.start, chunk.end),)
-    inside = np.zeros(count, np.bool_)
-    for span in spans:
-        inside |= (middles >= span.start) & (middles <= span.end)
-    return inside
-
-
-def _pauses(level: Floats) -> Floats:
-    import numpy as np
-
-    silent = level <= SILENT
-    edges = np.flatnonzero(np.diff(silent)) + 1
-    lengths = np.zeros(len(level))
-    for run in np.split(np.arange(len(level)), edges):
-        if silent[run[0]]:
-            lengths[run] = len(run) * FRAME_S
-    return lengths
-
-
-def _spread(chunk: Chunk, starts: Sequence[int], ends: Sequence[int]) -> list[tuple[float, float]]:
+def _words(
+    text_words: Sequence[str], chunk: Chunk, frames: Sequence[tuple[int, int]], *, interpolated: bool
+) -> list[Word]:
     """Frames as times; where words crowd into too few frames, they share what there is."""
-    least = min(FRAME_S, chunk.duration / len(starts)) / 2
-    times: list[tuple[float, float]] = []
+    least = min(FRAME_S, chunk.duration / len(frames)) / 2
+    words: list[Word] = []
     earliest = chunk.start
-    for index, (first, last) in enumerate(zip(starts, ends, strict=True)):
-        latest = chunk.end - (len(starts) - index) * least
+    for index, (text, (first, last)) in enumerate(zip(text_words, frames, strict=True)):
+        latest = chunk.end - (len(frames) - index) * least
         start = min(max(chunk.start + first * FRAME_S, earliest), latest)
         end = min(max(chunk.start + last * FRAME_S, start + least), latest + least)
-        times.append((start, end))
+        words.append(Word(text, start, end, interpolated=interpolated))
         earliest = end
-    return times
+    return words

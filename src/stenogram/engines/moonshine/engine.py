@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stenogram.engines import options as engine_options
-from stenogram.engines.moonshine.encoder import Encoder, padded_length
+from stenogram.engines.moonshine.encoder import FRAME, Encoder, padded_length
 from stenogram.engines.moonshine.greedy import POSITIONS, Decoder, Row, check
 from stenogram.engines.ort_weights import Weights
 from stenogram.engines.runtime import native
 from stenogram.engines.segments import build_segments
-from stenogram.engines.tokens import read_vocabulary
+from stenogram.engines.tokens import Vocabulary, read_vocabulary
+from stenogram.engines.words import align
 from stenogram.errors import EngineError, ModelError
 from stenogram.protocols import Loaded, Stop
 from stenogram.types import SAMPLE_RATE, Chunk, ChunkOptions, LoadOptions, ModelFiles, Segment, TranscribeOptions
@@ -101,8 +102,7 @@ class LoadedMoonshine:
             rows = [encode(encoder, chunk, stop) for chunk in chunks]
             decoder.greedy([row for row in rows if row], stop)
         return [
-            build_segments(chunk, self._vocabulary, row.ids, row.logprobs) if row else []
-            for chunk, row in zip(chunks, rows, strict=True)
+            transcript(chunk, self._vocabulary, row) if row else [] for chunk, row in zip(chunks, rows, strict=True)
         ]
 
     def transcribe_sequential(
@@ -141,6 +141,16 @@ def encode(encoder: Encoder, chunk: Chunk, stop: Stop) -> Row | None:
     samples = np.pad(samples, (0, length - len(samples)))
     budget = MIN_TOKENS + int(TOKENS_PER_S * length / SAMPLE_RATE)
     return Row(encoder.run(samples), min(budget, POSITIONS))
+
+
+def transcript(chunk: Chunk, vocabulary: Vocabulary, row: Row) -> list[Segment]:
+    """The segments of a decoded chunk, words aligned by what the decoder read while it wrote them."""
+    import numpy as np
+
+    pieces = vocabulary.words(row.ids)
+    attention = np.array([np.mean(row.attention[piece.first : piece.last], axis=0) for piece in pieces])
+    words = align([piece.text for piece in pieces], attention, FRAME / SAMPLE_RATE, chunk)
+    return build_segments(chunk, pieces, words, row.ids, row.logprobs)
 
 
 def available_cpus() -> int:
