@@ -32,6 +32,9 @@ TOKENS_PER_S = 10.0
 MIN_TOKENS = 12
 MIN_SAMPLES = SAMPLE_RATE
 """Shorter chunks are padded with silence to this."""
+LOUD, MAX_GAIN = 0.9, 10.0
+"""Quieter chunks are raised to this peak, by 20 dB at most: word errors 12.4 % instead of 12.8 % on the English dev
+clips, mean of three ways to chunk them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,8 @@ def encode(encoder: Encoder, chunk: Chunk, stop: Stop) -> Row | None:
     if not samples.any():
         return None
     length = padded_length(max(len(samples), MIN_SAMPLES))
-    samples = np.pad(samples, (0, length - len(samples)))
+    gain = min(max(LOUD / float(np.abs(samples).max()), 1.0), MAX_GAIN)
+    samples = np.pad(samples * np.float32(gain), (0, length - len(samples)))
     budget = MIN_TOKENS + int(TOKENS_PER_S * length / SAMPLE_RATE)
     return Row(encoder.run(samples), min(budget, POSITIONS))
 
