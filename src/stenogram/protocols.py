@@ -32,7 +32,7 @@ class Loaded(Protocol):
     def transcribe(self, chunks: Sequence[Chunk], options: TranscribeOptions, stop: Stop) -> list[list[Segment]]:
         """Decode one batch: for each chunk, in order, its segments (times of the recording, ids from 0).
 
-        Chunks of equal sample count share the work; the text of a chunk does not depend on its batch mates.
+        Lengths may differ; the text of a chunk does not depend on its batch mates.
         """
         ...
 

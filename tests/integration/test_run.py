@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import wave
 from collections.abc import Iterator
@@ -234,4 +235,4 @@ def test_joined_chunks_repeat_no_word_where_speech_has_no_pause(two_cities: Path
         run = RunOptions(vad=VadOptions(vad_filter=False))
         segments = transcribe(app, Request(two_cities, run=run)).segments
 
-    assert all(before.start <= after.start for before, after in zip(segments, segments[1:], strict=False))
+    assert all(before.start <= after.start for before, after in itertools.pairwise(segments))

@@ -1,4 +1,4 @@
-"""Batches hold chunks of one length, lose none, and do not keep workers waiting."""
+"""Batches hold chunks of like length, lose none, and do not keep workers waiting."""
 
 from __future__ import annotations
 
@@ -16,19 +16,37 @@ def chunk(index: int, length: int = 100) -> Chunk:
 
 
 @given(st.lists(st.integers(1, 4), max_size=60), st.integers(1, 5), st.integers(1, 3))
-def test_every_chunk_comes_out_once_in_batches_of_one_length(lengths: list[int], size: int, workers: int) -> None:
+def test_every_chunk_comes_out_once_and_the_oldest_first(lengths: list[int], size: int, workers: int) -> None:
     batcher = Batcher(size, workers)
-    batches = []
+    batches: list[list[Chunk]] = []
+    waiting: set[int] = set()
+
+    def take(*, more: bool) -> bool:
+        if batch := batcher.take(idle=1, more=more):
+            assert min(waiting) in {c.index for c in batch}
+            waiting.difference_update(c.index for c in batch)
+            batches.append(batch)
+        return bool(batch)
+
     for index, length in enumerate(lengths):
         batcher.add(chunk(index, length))
-        batches += [batch] if (batch := batcher.take(idle=1, more=True)) else []
-    while batch := batcher.take(idle=1, more=False):
-        batches.append(batch)
+        waiting.add(index)
+        take(more=True)
+    while take(more=False):
+        pass
 
     assert sorted(c.index for batch in batches for c in batch) == list(range(len(lengths)))
-    assert all(len({len(c.samples) for c in batch}) == 1 for batch in batches)
     assert all(len(batch) <= size for batch in batches)
     assert len(batcher) == 0
+
+
+def test_chunks_of_like_length_share_a_batch() -> None:
+    batcher = Batcher(3, 1)
+    for index, length in enumerate([100, 900, 110, 800, 105, 700]):
+        batcher.add(chunk(index, length))
+
+    assert [c.index for c in batcher.take(idle=1, more=True)] == [0, 2, 4]
+    assert [c.index for c in batcher.take(idle=1, more=True)] == [1, 3, 5]
 
 
 def test_the_first_chunk_goes_at_once_when_all_workers_are_idle() -> None:
@@ -75,4 +93,4 @@ def test_it_is_full_before_memory_is() -> None:
         batcher.add(chunk(index, index))
 
     assert batcher.full
-    assert batcher.take(idle=1, more=True)[0].index == 0
+    assert not batcher.take(idle=0, more=True)

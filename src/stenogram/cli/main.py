@@ -1,8 +1,4 @@
-"""``stenogram``: the command line. Commands are imported when they are run, so that ``--help`` answers at once.
-
-Exit codes: 0 all done; 1 a recording could not be transcribed (the others were); 2 wrong usage or option;
-3 a model or language is missing; 4 a folder cannot be written; 5 anything else of ours; 130 stopped by Ctrl-C.
-"""
+"""``stenogram``: the command line. Commands are imported when they are run, so that ``--help`` answers at once."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ import sys
 import click
 
 from stenogram import errors
+from stenogram.cli.exits import exit_code
 
 COMMANDS = {
     "transcribe": ("stenogram.cli.transcribe", "Turn recordings into text, subtitles or JSON."),
@@ -20,21 +17,6 @@ COMMANDS = {
     "cache": ("stenogram.cli.cache", "Show or clear the results kept for the next run."),
 }
 """Name -> module that defines a click command of that name, and its one-line help."""
-
-EXIT_CODES: tuple[tuple[type[errors.StenogramError], int], ...] = (
-    (errors.Cancelled, 130),
-    (errors.InputError, 1),
-    (errors.OptionError, 2),
-    (errors.LanguageNotSupported, 3),
-    (errors.ModelError, 3),
-    (errors.StorageError, 4),
-    (errors.StenogramError, 5),
-)
-
-
-def exit_code(error: errors.StenogramError) -> int:
-    """The exit code for an error."""
-    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 
 
 class _Lazy(click.Group):
@@ -71,17 +53,15 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Abort:
-        code = 130
+    except (click.exceptions.Abort, KeyboardInterrupt):  # click turns the latter into the former, and ends the line
+        click.echo(f"stenogram: {errors.Cancelled()}", err=True)
+        code = exit_code(errors.Cancelled())
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except errors.StenogramError as error:
         click.echo(f"stenogram: {error}", err=True)
         code = exit_code(error)
-    except KeyboardInterrupt:
-        click.echo(f"\nstenogram: {errors.Cancelled()}", err=True)
-        code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader is gone (``| head``)
         code = 0

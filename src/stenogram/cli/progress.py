@@ -53,6 +53,10 @@ class Show:
     progress: Progress | None = None
     done_s: float = 0.0
     total_s: float | None = None
+    took_s: float = 0.0
+    """Wall time of the whole, once it is over."""
+    cached: bool = False
+    """The whole transcript was known."""
 
     def __enter__(self) -> Self:
         if not self.quiet and self.console.is_terminal:
@@ -73,13 +77,9 @@ class Show:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.took_s = time.monotonic() - self.began
         if self.progress is not None:
             self.progress.stop()
-
-    @property
-    def elapsed_s(self) -> float:
-        """Wall time since the start."""
-        return time.monotonic() - self.began
 
     def __call__(self, event: events.Event) -> None:
         """Take an event of the run."""
@@ -88,6 +88,8 @@ class Show:
                 self._advance(done_s, total_s)
             case events.SegmentReady(segment):
                 self._print(segment)
+            case events.StageCached("transcript"):
+                self.cached = True
             case events.Warned(message):
                 self.say(f"{self.name}: {message}")
 
@@ -103,7 +105,7 @@ class Show:
         elif time.monotonic() - self.told >= LINE_EVERY_S:
             self.told = time.monotonic()
             total = clock(total_s) if total_s else "?"
-            self.say(f"{self.name}: {clock(done_s)}/{total}, {done_s / self.elapsed_s:.0f}x real time")
+            self.say(f"{self.name}: {clock(done_s)}/{total}, {done_s / (self.told - self.began):.0f}x real time")
 
     def _print(self, segment: Segment) -> None:
         if self.lines:

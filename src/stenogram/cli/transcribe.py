@@ -19,8 +19,8 @@ from stenogram import config, errors, formats
 from stenogram.app import App, api
 from stenogram.app.transcribe import Request, resolve
 from stenogram.app.transcribe import transcribe as transcribe_one
+from stenogram.cli.exits import exit_code
 from stenogram.cli.inputs import STDIN, Names, expand
-from stenogram.cli.main import exit_code
 from stenogram.cli.options import options_of
 from stenogram.cli.progress import Show, clock
 from stenogram.pipeline.run import Watch
@@ -113,8 +113,7 @@ def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output:
                 if renamed:
                     show.say(f"{source}: another recording has the same name; results are called {stem}")
                 transcript = transcribe_one(app, replace(request, source=path), Watch(show))
-                took_s = show.elapsed_s
-            _deliver(transcript, source, stem, output, took_s)
+            _deliver(transcript, source, stem, output, show)
         except errors.InputError as error:
             worst = exit_code(error)
             _tell_failure(source, error, output)
@@ -134,7 +133,7 @@ def _readable(source: Path) -> Iterator[Path]:
         yield spool
 
 
-def _deliver(transcript: Transcript, source: Path, stem: str, output: Output, took_s: float) -> None:
+def _deliver(transcript: Transcript, source: Path, stem: str, output: Output, show: Show) -> None:
     bodies = {name: formats.render(transcript, name, output.subtitles, GRANULARITIES) for name in output.formats}
     written = []
     if output.folder is not None:
@@ -145,11 +144,10 @@ def _deliver(transcript: Transcript, source: Path, stem: str, output: Output, to
     elif not output.as_json and not output.lines:
         sys.stdout.write(bodies[output.formats[0]])
     if output.as_json:
-        _print_json(source, transcript, bodies if output.folder is None else {}, written, took_s)
+        _print_json(source, transcript, bodies if output.folder is None else {}, written, show.took_s)
     elif not output.quiet:
-        speed = f"{transcript.duration / took_s:.0f}x real time" if took_s else "at once"
-        length = clock(transcript.duration)
-        click.echo(f"{source}: {length} in {took_s:.1f} s ({speed})", err=True)
+        speed = "from the cache" if show.cached else f"{transcript.duration / show.took_s:.0f}x real time"
+        click.echo(f"{source}: {clock(transcript.duration)} in {show.took_s:.1f} s, {speed}", err=True)
         for path in written:
             click.echo(f"  wrote {path}", err=True)
 
@@ -175,12 +173,13 @@ def _print_json(
     click.echo(json.dumps(facts, ensure_ascii=False))
 
 
-def _tell_failure(source: Path, error: errors.StenogramError, output: Output) -> None:
+def _tell_failure(source: Path, error: errors.InputError, output: Output) -> None:
+    message = str(error) if source != STDIN else str(error).replace(str(error.facts.get("path")), "stdin")
     if output.as_json:
-        failure = {"code": error.code, "message": str(error)}
+        failure = {"code": error.code, "message": message}
         click.echo(json.dumps({"file": str(source), "status": "failed", "error": failure}, ensure_ascii=False))
     else:
-        click.echo(f"stenogram: {error}", err=True)
+        click.echo(f"stenogram: {message}", err=True)
 
 
 def _write(path: Path, body: str) -> None:

@@ -6,8 +6,7 @@ import re
 import zlib
 from collections.abc import Sequence
 
-from stenogram.engines.tokens import Vocabulary
-from stenogram.engines.words import interpolate
+from stenogram.engines.tokens import WordTokens
 from stenogram.types import Chunk, Segment, Word
 
 PAUSE_S = 1.0
@@ -27,17 +26,17 @@ def compression_ratio(text: str) -> float:
 
 
 def build_segments(
-    chunk: Chunk, vocabulary: Vocabulary, ids: Sequence[int], logprobs: Sequence[float]
+    chunk: Chunk,
+    pieces: Sequence[WordTokens],
+    words: Sequence[Word],
+    ids: Sequence[int],
+    logprobs: Sequence[float],
 ) -> list[Segment]:
-    """Split a chunk's tokens into segments with interpolated word times.
+    """Split a chunk's words into segments; ``pieces`` tells which of the tokens ``ids`` each word was written with.
 
     ``logprobs`` has one natural logarithm per token. ``avg_logprob`` is the mean over the segment's own tokens;
     ``compression_ratio`` is of the whole chunk's text (as in Whisper), because a loop shows only over its repetitions.
     """
-    pieces = vocabulary.words(ids)
-    if not pieces:
-        return []
-    words = interpolate([piece.text for piece in pieces], chunk)
     ratio = compression_ratio(" ".join(piece.text for piece in pieces))
     segments: list[Segment] = []
     first = 0

@@ -67,7 +67,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     pieces: list[bytes] = []
     while at < len(data):
         length, at = data[at], at + 1
-        if length >= LONG:
+        if length >= LONG and at < len(data):
             length, at = data[at] * LONG + length - LONG, at + 1
         if at + length > len(data):
             raise ValueError(f"token {len(pieces)} goes past the end of the file")

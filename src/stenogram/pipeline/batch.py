@@ -1,61 +1,50 @@
-"""Fills batches with chunks of equal length, and keeps every worker busy.
+"""Fills batches with chunks of like length, and keeps every worker busy.
 
-Chunks of one length share the engine's work, so the order of decoding is not the order of the recording. A chunk
-waits for company only while enough others are at hand; ``run.Assembler`` restores the order.
+Chunks of like length waste least of a batch, so the order of decoding is not the order of the recording;
+``assemble.Assembler`` restores it. The oldest chunk is in every batch, so none waits for long.
 """
 
 from __future__ import annotations
-
-from collections import defaultdict
 
 from stenogram.types import Chunk
 
 
 class Batcher:
-    """Chunks waiting for a worker, by length. Not thread-safe: it belongs to the driving thread."""
+    """Chunks waiting for a worker. Not thread-safe: it belongs to the driving thread."""
 
     def __init__(self, batch_size: int = 8, parallelism: int = 1) -> None:
         self.batch_size = batch_size
         self.parallelism = parallelism
-        self._by_length: dict[int, list[Chunk]] = defaultdict(list)
-        self._count = 0
+        self._waiting: list[Chunk] = []
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._waiting)
 
     @property
     def full(self) -> bool:
-        """Whether the front end should wait: there is company for most lengths, and memory stays small."""
-        return self._count >= 4 * self.batch_size * self.parallelism
+        """Whether the front end should wait: there is company for every length, and memory stays small."""
+        return len(self._waiting) >= 4 * self.batch_size * self.parallelism
 
     def add(self, chunk: Chunk) -> None:
-        """Take in a chunk."""
-        self._by_length[len(chunk.samples)].append(chunk)
-        self._count += 1
+        """Take in a chunk; chunks come in the order of the recording."""
+        self._waiting.append(chunk)
 
     def take(self, *, idle: int, more: bool) -> list[Chunk]:
         """The next batch, or nothing when waiting for more chunks is better.
 
-        ``idle``: workers without work. ``more``: the front end will bring more chunks. A full batch goes at once; so
-        does the oldest chunk with its company when nothing more comes, when the store is full, or when all workers
-        are idle (the first words of a recording should not wait).
+        ``idle``: workers without work. ``more``: the front end will bring more chunks. While others work, a worker
+        waits until a batch can be filled; when all are idle, the first words of a recording go at once. The rest of a
+        recording is shared out among the workers.
         """
-        if not self._count or not idle:
+        count = len(self._waiting)
+        if not count or not idle:
             return []
-        oldest = min(self._by_length.values(), key=lambda chunks: chunks[0].index)
-        if len(oldest) >= self.batch_size:
-            return self._pop(oldest, self.batch_size)
-        if not more:
-            return self._pop(oldest, min(self.batch_size, -(-self._count // self.parallelism)))
-        if self.full or idle == self.parallelism:
-            return self._pop(oldest, self.batch_size)
-        fullest = max(self._by_length.values(), key=len)
-        return self._pop(fullest, self.batch_size) if len(fullest) >= self.batch_size else []
-
-    def _pop(self, chunks: list[Chunk], count: int) -> list[Chunk]:
-        batch = chunks[:count]
-        del chunks[:count]
-        if not chunks:
-            del self._by_length[len(batch[0].samples)]
-        self._count -= len(batch)
+        if more and count < self.batch_size and idle < self.parallelism:
+            return []
+        size = self.batch_size if more else min(self.batch_size, -(-count // self.parallelism))
+        length = len(self._waiting[0].samples)
+        likest = sorted(range(count), key=lambda place: (abs(len(self._waiting[place].samples) - length), place))
+        chosen = set(likest[:size])
+        batch = [chunk for place, chunk in enumerate(self._waiting) if place in chosen]
+        self._waiting = [chunk for place, chunk in enumerate(self._waiting) if place not in chosen]
         return batch

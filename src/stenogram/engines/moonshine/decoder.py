@@ -43,7 +43,8 @@ def step_graph(weights: Weights, positions: int, *, signed: bool) -> bytes:
     """Graph of one decoding step for a batch of rows, up to ``positions`` tokens.
 
     Inputs: ``token`` int64 ``[B, 1]``, ``position`` int64 ``[1]``, ``mask`` float32 ``[B, 1, 1, T]`` (0: a frame of
-    the row, -inf: padding), ``cross.*`` of the encoder and ``past.*``. Outputs: ``logits`` ``[B, V]``, ``present.*``.
+    the row, -inf: padding), ``cross.*`` of the encoder and ``past.*``. Outputs: ``logits`` ``[B, V]``, ``present.*``,
+    and ``attention`` ``[B, T]``: what of the encoder's states was read, mean over all heads.
     """
     return _Step(weights, positions, signed=signed).build()
 
@@ -56,6 +57,7 @@ class _Step(MoonshineGraph):
         state = self._embed(self.input("token", INT64, ["batch", 1]))
         self._mask = self.input("mask", FLOAT, ["batch", 1, 1, "frames"])
         self._rotary = [self.input("position", INT64, [1]), *self.rotary_tables(weights, positions)]
+        self._attention: list[str] = []
         for layer in range(self._shape.layers):
             state = self.add(state, self._self_attention(self._norm(state, f"layers.{layer}/input_layernorm"), layer))
             normed = self._norm(state, f"layers.{layer}/post_attention_layernorm")
@@ -64,6 +66,9 @@ class _Step(MoonshineGraph):
         logits = self.linear(self._norm(state, "norm"), [weights.quantized("/proj_out/MatMul_quant")])
         self.node("Squeeze", [logits, self.constant([1])], ["logits"])
         self.output("logits", FLOAT, ["batch", "vocabulary"])
+        read = self.node("Mean", self._attention)
+        self.node("ReduceMean", [*read, self.constant([1, 2])], ["attention"], keepdims=0)
+        self.output("attention", FLOAT, ["batch", "frames"])
 
     def _embed(self, token: str) -> str:
         table = self.constant(self._weights.input(f"{MODEL}/embed_tokens/Gather", 0))
@@ -91,7 +96,9 @@ class _Step(MoonshineGraph):
         query = self.mul(query, self.scalar(shape.head_size**-0.5))
         heads = self.node("Reshape", [query, self.constant([0, shape.heads, 1, shape.head_size])])[0]
         scores = self.add(self.node("MatMul", [heads, keys])[0], self._mask)
-        seen = self.node("MatMul", [*self.node("Softmax", [scores], axis=-1), values])[0]
+        shares = self.node("Softmax", [scores], axis=-1)[0]
+        self._attention.append(shares)
+        seen = self.node("MatMul", [shares, values])[0]
         joined = self.node("Reshape", [seen, self.constant([0, 1, shape.width])])[0]
         return self.linear(joined, [self._weights.quantized(f"{name}/o_proj/MatMul_quant")])
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stenogram.engines import options as engine_options
-from stenogram.engines.moonshine.encoder import Encoder, padded_length
+from stenogram.engines.moonshine.encoder import FRAME, Encoder, padded_length
 from stenogram.engines.moonshine.greedy import POSITIONS, Decoder, Row, check
 from stenogram.engines.ort_weights import Weights
 from stenogram.engines.runtime import native
 from stenogram.engines.segments import build_segments
-from stenogram.engines.tokens import read_vocabulary
+from stenogram.engines.tokens import Vocabulary, read_vocabulary
+from stenogram.engines.words import align
 from stenogram.errors import EngineError, ModelError
 from stenogram.protocols import Loaded, Stop
 from stenogram.types import SAMPLE_RATE, Chunk, ChunkOptions, LoadOptions, ModelFiles, Segment, TranscribeOptions
@@ -31,6 +32,9 @@ TOKENS_PER_S = 10.0
 MIN_TOKENS = 12
 MIN_SAMPLES = SAMPLE_RATE
 """Shorter chunks are padded with silence to this."""
+LOUD, MAX_GAIN = 0.9, 10.0
+"""Quieter chunks are raised to this peak, by 20 dB at most: word errors 12.4 % instead of 12.8 % on the English dev
+clips, mean of three ways to chunk them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,7 @@ class LoadedMoonshine:
             rows = [encode(encoder, chunk, stop) for chunk in chunks]
             decoder.greedy([row for row in rows if row], stop)
         return [
-            build_segments(chunk, self._vocabulary, row.ids, row.logprobs) if row else []
-            for chunk, row in zip(chunks, rows, strict=True)
+            transcript(chunk, self._vocabulary, row) if row else [] for chunk, row in zip(chunks, rows, strict=True)
         ]
 
     def transcribe_sequential(
@@ -138,9 +141,20 @@ def encode(encoder: Encoder, chunk: Chunk, stop: Stop) -> Row | None:
     if not samples.any():
         return None
     length = padded_length(max(len(samples), MIN_SAMPLES))
-    samples = np.pad(samples, (0, length - len(samples)))
+    gain = min(max(LOUD / float(np.abs(samples).max()), 1.0), MAX_GAIN)
+    samples = np.pad(samples * np.float32(gain), (0, length - len(samples)))
     budget = MIN_TOKENS + int(TOKENS_PER_S * length / SAMPLE_RATE)
     return Row(encoder.run(samples), min(budget, POSITIONS))
+
+
+def transcript(chunk: Chunk, vocabulary: Vocabulary, row: Row) -> list[Segment]:
+    """The segments of a decoded chunk, words aligned by what the decoder read while it wrote them."""
+    import numpy as np
+
+    pieces = vocabulary.words(row.ids)
+    attention = np.array([np.mean(row.attention[piece.first : piece.last], axis=0) for piece in pieces])
+    words = align([piece.text for piece in pieces], attention, FRAME / SAMPLE_RATE, chunk)
+    return build_segments(chunk, pieces, words, row.ids, row.logprobs)
 
 
 def available_cpus() -> int:

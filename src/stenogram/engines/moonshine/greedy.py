@@ -41,6 +41,8 @@ class Row:
     """Most tokens it may write."""
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    attention: list[Floats] = field(default_factory=list)
+    """For each token, how much of each frame was read to write it, ``[T]``."""
     done: bool = False
 
     @property
@@ -48,13 +50,14 @@ class Row:
         """Encoder states it attends to."""
         return int(self.keys_values[0].shape[-1])
 
-    def take(self, token: int, logprob: float) -> None:
+    def take(self, token: int, logprob: float, attention: Floats) -> None:
         """Append a token, or finish."""
         if token == EOS:
             self.done = True
             return
         self.ids.append(token)
         self.logprobs.append(logprob)
+        self.attention.append(attention[: self.frames])
         self.done = len(self.ids) >= self.budget or loops(self.ids)
 
 
@@ -75,7 +78,7 @@ class Decoder:
         self._shape = read_shape(weights)
         self._step = open_session(step_graph(weights, POSITIONS, signed=exact_int8()))
         self._cross = [f"cross.{layer}.{kind}" for layer in range(self._shape.layers) for kind in ("key", "value")]
-        self._present = [output.name for output in self._step.get_outputs() if output.name != "logits"]
+        self._present = [output.name for output in self._step.get_outputs() if output.name.startswith("present")]
         self._past = [name.replace("present", "past") for name in self._present]
 
     def greedy(self, rows: Sequence[Row], stop: Stop) -> None:
@@ -88,15 +91,17 @@ class Decoder:
         empty = np.zeros((len(active), self._shape.heads, 0, self._shape.head_size), np.float32)
         past = [value(empty) for _ in self._past]
         feeds = self._join(active)
-        outputs = ["logits", *self._present]
+        outputs = ["logits", "attention", *self._present]
         for position in range(max((row.budget for row in active), default=0)):
             check(stop)
             feeds["token"] = value(np.array([row.ids[-1:] or [BOS] for row in active], np.int64))
             feeds["position"] = value(np.array([position], np.int64))
-            logits, *past = self._step.run_with_ort_values(outputs, feeds | dict(zip(self._past, past, strict=True)))
-            for row, token, logprob in zip(active, *best(logits.numpy()), strict=True):
+            logits, attention, *past = self._step.run_with_ort_values(
+                outputs, feeds | dict(zip(self._past, past, strict=True))
+            )
+            for row, token, logprob, read in zip(active, *best(logits.numpy()), attention.numpy(), strict=True):
                 if not row.done:
-                    row.take(int(token), float(logprob))
+                    row.take(int(token), float(logprob), read)
             left = [index for index, row in enumerate(active) if not row.done]
             if not left:
                 return

@@ -1,0 +1,208 @@
+"""The command line as a user meets it: a process of its own, the real engine, real files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import pytest
+
+from stenogram.testing.scoring import word_error_rate
+
+BECKETT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
+STENOGRAM = [sys.executable, "-m", "stenogram.cli.main"]
+
+
+def run(*args: str | Path, stdin: Path | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ``stenogram`` to its end."""
+    with (stdin or Path(os.devnull)).open("rb") as source:
+        return subprocess.run(
+            [*STENOGRAM, *map(str, args)],
+            stdin=source,
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def ten_minutes(tmp_path_factory: pytest.TempPathFactory, two_cities: Path) -> Path:
+    """Long enough to be interrupted: the recording over and over, a little louder each time."""
+    import numpy as np
+
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    with wave.open(str(two_cities)) as source, wave.open(str(path), "wb") as target:
+        target.setparams(source.getparams())
+        samples = np.frombuffer(source.readframes(source.getnframes()), np.int16)
+        for gain in np.linspace(0.5, 1.0, 14):
+            target.writeframes((samples * gain).astype(np.int16).tobytes())
+    return path
+
+
+def test_one_recording_in_one_format_goes_to_stdout_and_nothing_else_does(beckett: Path) -> None:
+    result = run("transcribe", beckett)
+
+    assert result.returncode == 0
+    assert word_error_rate(BECKETT, result.stdout).rate < 0.2
+    assert "real time" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_quiet_prints_only_results(beckett: Path) -> None:
+    result = run("transcribe", "--quiet", "--format", "srt", beckett)
+
+    assert result.stdout.startswith("1\n00:00:0")
+    assert result.stderr == ""
+
+
+def test_files_are_named_after_the_recordings(beckett: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "запись №1 🎤.wav", tmp_path / "out"
+    shutil.copy(beckett, source)
+
+    result = run("transcribe", source, "--format", "txt,srt", "-f", "vtt", "--output-dir", out)
+
+    assert result.returncode == 0
+    assert sorted(path.name for path in out.iterdir()) == [f"запись №1 🎤.{ending}" for ending in ("srt", "txt", "vtt")]
+    assert str(out / "запись №1 🎤.srt") in result.stderr
+    assert result.stdout == ""
+
+
+def test_equal_stems_get_distinct_names_and_a_line_that_says_so(beckett: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    shutil.copy(beckett, tmp_path / "A.wav")
+    shutil.copy(beckett, tmp_path / "other" / "A.wave")
+
+    result = run("transcribe", tmp_path / "A.wav", tmp_path / "other" / "A.wave", "-o", tmp_path / "out")
+
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["A.txt", "A.wave.txt"]
+    assert "another recording has the same name" in result.stderr
+
+
+def test_a_bad_recording_is_told_and_does_not_stop_the_others(beckett: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.mp3").write_text("this is no sound\n")
+    shutil.copy(beckett, tmp_path / "good.wav")
+
+    result = run("transcribe", tmp_path, "--output-dir", tmp_path / "out")
+
+    assert result.returncode == 1
+    assert "bad.mp3: not an audio or video file" in result.stderr
+    assert (tmp_path / "out" / "good.txt").read_text().startswith("Ever")
+    assert "Traceback" not in result.stderr
+
+
+def test_json_mode_is_one_object_for_each_recording(beckett: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.wav").touch()
+
+    result = run(
+        "transcribe", "--json", "--format", "verbose_json", beckett, tmp_path / "empty.wav", "-o", tmp_path / "o"
+    )
+
+    good, bad = [json.loads(line) for line in result.stdout.splitlines()]
+    assert good["status"] == "succeeded"
+    assert good["duration"] == pytest.approx(9.97, abs=0.1)
+    assert json.loads(Path(good["outputs"][0]).read_text())["words"]
+    assert bad["status"] == "failed"
+    assert bad["error"]["code"] == "empty_file"
+    assert result.returncode == 1
+    assert result.stderr == ""
+
+
+def test_stdin_is_a_recording_too(beckett: Path) -> None:
+    result = run("transcribe", "-", stdin=beckett)
+
+    assert word_error_rate(BECKETT, result.stdout).rate < 0.2
+
+
+def test_the_second_run_comes_from_the_cache(beckett: Path) -> None:
+    first = run("transcribe", "--json", beckett)
+    second = run("transcribe", beckett)
+    cleared = run("cache", "clear")
+    info = run("cache", "info")
+
+    assert json.loads(first.stdout)["text"] == second.stdout.strip()
+    assert "from the cache" in second.stderr
+    assert "freed" in cleared.stdout
+    assert "entries  0" in info.stdout
+
+
+def test_ctrl_c_stops_and_the_same_command_goes_on_where_it_was(ten_minutes: Path) -> None:
+    process = subprocess.Popen(
+        [*STENOGRAM, "transcribe", "--show", str(ten_minutes)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first_line = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, told = process.communicate(timeout=60)
+    cache = run("cache", "info").stdout
+
+    assert process.returncode == 130
+    assert first_line.startswith("[00:0")
+    assert "the same command goes on from there" in told
+    assert "Traceback" not in told + rest
+    assert "chunk" in cache
+    assert "transcript" not in cache
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["transcribe"], 2, "Missing argument"),
+        (["transcribe", "x.wav", "--format", "doc"], 2, "No output format 'doc'. There are: text, json"),
+        (["transcribe", "x.wav", "--threshold", "7"], 2, "--threshold = '7': must be at most 0.99"),
+        (["transcribe", "x.wav", "--language", "klingon"], 2, "klingon"),
+        (["transcribe", "x.wav", "--beam-size", "5"], 2, "does not support beam_size"),
+        (["transcribe", "x.wav", "--language", "es"], 3, "stenogram models pull moonshine-base-es"),
+        (["transcribe", "x.wav", "--language", "Russian"], 3, "stenogram models"),
+        (["transcribe", "x.wav", "--model", "moonshine-base-en"], 3, "stenogram models pull moonshine-base-en"),
+        (["transcribe", "x.wav", "--model", "whisper-9000"], 3, "No model 'whisper-9000'"),
+        (["transcribe", "no such file.wav"], 1, "no such file.wav: cannot be read"),
+        (["transcribe", "x.wav", "-o", "/dev/null/out"], 4, "/dev/null/out cannot be written"),
+        (["models", "list", "--language", "ru"], 1, "no model of this version speaks Russian"),
+        (["nonsense"], 2, "No such command"),
+    ],
+)
+def test_mistakes_get_one_clear_line_and_their_exit_code(args: list[str], code: int, message: str) -> None:
+    result = run(*args)
+
+    assert message in result.stderr
+    assert result.returncode == code
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_settings_come_from_the_environment_and_a_dotenv_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("STENOGRAM_LANGUAGE=es\n")
+    assert "speaks Spanish" in run("transcribe", "x.wav", cwd=tmp_path).stderr
+
+    monkeypatch.setenv("STENOGRAM_LANGUAGE", "ja")
+    assert "speaks Japanese" in run("transcribe", "x.wav", cwd=tmp_path).stderr
+    assert "x.wav: cannot be read" in run("transcribe", "x.wav", "--language", "en", cwd=tmp_path).stderr
+
+
+def test_a_reader_that_leaves_is_no_error(beckett: Path) -> None:
+    command = f'{sys.executable} -m stenogram.cli.main transcribe --quiet --format tsv "{beckett}" | head -c 5'
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
+
+    assert result.stdout == "start"
+    assert result.stderr == ""
+
+
+def test_help_of_every_command_works() -> None:
+    for command in ([], ["transcribe"], ["models"], ["models", "pull"], ["cache"], ["cache", "clear"]):
+        result = run(*command, "--help")
+        assert result.returncode == 0
+        assert result.stdout.startswith("Usage:")
+    assert run("--version").stdout.startswith("stenogram ")
