@@ -67,7 +67,7 @@ lock: ## Resolve the lock files anew (ARGS=--upgrade takes the newest versions)
 	echo "uv>=0.9" | "$$uv" $(COMPILE) - -o requirements-uv.lock
 
 bench: dev ## Compare speed and accuracy with others on the same audio
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python -m benchmarks.run $(ARGS)
 
 clean: ## Remove all that make has made: .venv, .uv, caches, outputs
 	rm -rf .venv .uv build dist demo-out benchmarks/out

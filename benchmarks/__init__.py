@@ -1,0 +1,1 @@
+"""Measurements against other engines, and of ourselves; not run by the tests."""
