@@ -85,7 +85,11 @@ class LoadOptions:
     """How weights are loaded; CTranslate2's words."""
 
     device: Literal["auto", "cpu", "cuda"] = option("auto", "Where to compute: auto, cpu or cuda.")
-    compute_type: str = option("default", "Number type of the weights in memory; default: what suits model and device.")
+    compute_type: str = option(
+        "default",
+        "Number type of the weights in memory; default: what suits model and device.",
+        feature="compute_type",
+    )
     cpu_threads: int = option(0, "CPU threads for recognition; 0: all cores.", low=0, high=1024)
 
 
@@ -101,7 +105,7 @@ class TranscribeOptions:
     temperature: float | None = option(None, "Sampling temperature.", low=0, high=1, feature="temperature")
     initial_prompt: str | None = option(None, "Text that sets style and spelling.", feature="initial_prompt")
     hotwords: str | None = option(None, "Words to favour, separated by commas.", feature="hotwords")
-    word_timestamps: bool = option(True, "Give every word its time.")
+    word_timestamps: bool = option(True, "Give every word its time; off: segments only.")
     compression_ratio_threshold: float = option(
         2.4, "Text that compresses better than this repeats itself and is decoded again.", low=1
     )

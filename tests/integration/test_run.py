@@ -18,7 +18,7 @@ from stenogram.app.transcribe import Request, stream, transcribe
 from stenogram.errors import Cancelled, EngineError, NotMedia
 from stenogram.pipeline.run import Watch
 from stenogram.testing import FakeEngine, MemoryCache, make_app
-from stenogram.types import Chunk, DecodeOptions, RunOptions, Segment, Transcript, VadOptions
+from stenogram.types import Chunk, DecodeOptions, RunOptions, Segment, TranscribeOptions, Transcript, VadOptions
 
 
 @pytest.fixture
@@ -239,3 +239,12 @@ def test_joined_chunks_repeat_no_word_where_speech_has_no_pause(two_cities: Path
         segments = transcribe(app, Request(two_cities, run=run)).segments
 
     assert all(before.start <= after.start for before, after in itertools.pairwise(segments))
+
+
+def test_words_are_left_out_when_not_wanted(app: App, two_cities: Path) -> None:
+    run = RunOptions(transcribe=TranscribeOptions(word_timestamps=False))
+
+    transcript = transcribe(app, Request(two_cities, run=run))
+
+    assert transcript.text
+    assert transcript.words == ()

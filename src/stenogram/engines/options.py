@@ -6,7 +6,14 @@ import dataclasses
 
 from stenogram.errors import LanguageNotSupported, OptionNotSupported
 from stenogram.protocols import Engine
-from stenogram.types import ModelFiles, TranscribeOptions
+from stenogram.types import LoadOptions, ModelFiles, TranscribeOptions
+
+
+def check_load(engine: Engine, options: LoadOptions) -> None:
+    """Refuse a device or number type that this engine does not have. Raises ``OptionNotSupported``."""
+    if options.device == "cuda" and "cuda" not in engine.supports:
+        raise OptionNotSupported(engine=engine.name, option="device = cuda")
+    _check_features(engine, options)
 
 
 def check(engine: Engine, files: ModelFiles, options: TranscribeOptions) -> None:
@@ -15,11 +22,15 @@ def check(engine: Engine, files: ModelFiles, options: TranscribeOptions) -> None
     Raises ``OptionNotSupported`` for an option that needs a feature the engine lacks and is set to anything but its
     default, and ``LanguageNotSupported`` for a language that the model does not speak.
     """
-    for field in dataclasses.fields(options):
-        feature = field.metadata.get("feature")
-        if feature and feature not in engine.supports and getattr(options, field.name) != field.default:
-            raise OptionNotSupported(engine=engine.name, option=field.name)
+    _check_features(engine, options)
     if options.language is not None and not files.speaks(options.language):
         raise LanguageNotSupported(
             language=options.language, advice=f"The model {files.name} speaks: {', '.join(files.languages)}."
         )
+
+
+def _check_features(engine: Engine, options: LoadOptions | TranscribeOptions) -> None:
+    for field in dataclasses.fields(options):
+        feature = field.metadata.get("feature")
+        if feature and feature not in engine.supports and getattr(options, field.name) != field.default:
+            raise OptionNotSupported(engine=engine.name, option=field.name)

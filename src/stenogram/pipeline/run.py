@@ -32,7 +32,7 @@ POLL_S = 0.1
 """How often the driving thread looks whether it should stop, seconds."""
 
 CLOSE_S = 0.6
-"""A thread that is inside a long native call (loading weights) is left to end by itself, so that a stop is felt at once."""
+"""A thread inside a long native call (loading weights) is left to end by itself, so that a stop is felt at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,9 @@ class _Run:
             self._receive(recogniser)
             self._submit()
             for segment in self.assembler.release():
-                self.segments.append(segment)
-                yield segment
+                wanted = segment if self.options.transcribe.word_timestamps else replace(segment, words=())
+                self.segments.append(wanted)
+                yield wanted
             done_s = min(self.assembler.done_s, self.heard.heard_s)
             self._tell(events.StageProgress("transcribe", done_s, self.heard.total_s))
         for stage, busy_s in self.busy_s.items():
