@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stenogram.engines import options as engine_options
-from stenogram.engines.moonshine.encoder import FRAME, Encoder, padded_length
+from stenogram.engines.moonshine.encoder import FRAME, MAX_FRAMES, Encoder, padded_length
 from stenogram.engines.moonshine.greedy import POSITIONS, Decoder, Row, check
 from stenogram.engines.ort_weights import Weights
 from stenogram.engines.runtime import native
@@ -62,7 +62,10 @@ class MoonshineEngine:
 
     @property
     def chunking(self) -> ChunkOptions:
-        """Cost per second grows with length, errors with cuts."""
+        """Measured on the English dev clips: 4 / 8 to 15 / 20 s differ by less than 0.5 % of words, no more than noise.
+
+        Longer chunks cost more per second (attention), shorter ones are cut more often inside speech.
+        """
         return ChunkOptions(target_s=8.0, max_s=15.0)
 
     def load(self, files: ModelFiles, options: LoadOptions) -> Loaded:
@@ -101,8 +104,8 @@ class LoadedMoonshine:
 
     @property
     def batch_size(self) -> int:
-        """A decoding step of 8 rows costs less than twice that of one; more rows wait longer for the longest."""
-        return 8
+        """A decoding step costs 1.4 ms for one row, 0.53 a row for 8, 0.41 for 12 and no less for 16 (Zen 4)."""
+        return 12
 
     def transcribe(self, chunks: Sequence[Chunk], options: TranscribeOptions, stop: Stop) -> list[list[Segment]]:
         """Decode a batch greedily; silent chunks have no segments."""
@@ -159,6 +162,9 @@ def encode(encoder: Encoder, chunk: Chunk, stop: Stop, padding: tuple[int, int] 
     if not samples.any():
         return None
     before, after = padding
+    if before + len(samples) + after > MAX_FRAMES * FRAME:
+        longest_s = MAX_FRAMES * FRAME // SAMPLE_RATE
+        raise EngineError(engine=NAME, cause=f"a chunk of {chunk.duration:.0f} s; the longest are {longest_s} s")
     length = padded_length(max(before + len(samples) + after, MIN_SAMPLES))
     gain = min(max(LOUD / float(np.abs(samples).max()), 1.0), MAX_GAIN)
     samples = np.pad(samples * np.float32(gain), (before, length - before - len(samples)))
