@@ -109,3 +109,12 @@ def test_no_words() -> None:
 
     assert interpolate([], chunk) == []
     assert align([], np.zeros((0, 5), np.float32), 0.2, chunk) == []
+
+
+def test_more_words_than_frames() -> None:
+    """Found by hypothesis: a length between two frames must not let two words overlap by rounding."""
+    chunk = Chunk(0, START, np.zeros(5600, np.float32), 0.35)
+    attention = np.full((3, 20), 0.05, np.float32)
+
+    check(align(["0", "0", "0"], attention, 0.0175, chunk), ["0", "0", "0"], chunk)
+    check(interpolate(["0"] * 100, chunk), ["0"] * 100, chunk)

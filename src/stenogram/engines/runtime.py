@@ -22,7 +22,7 @@ def open_session(model: bytes | Path) -> Any:
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
-    settings.log_severity_level = 3  # errors only: warnings of the optimiser are nothing a user can act on
+    settings.log_severity_level = 4  # what fails is raised; the rest is nothing a user can act on
     source = model if isinstance(model, bytes) else str(model)
     try:
         return onnxruntime.InferenceSession(source, settings, providers=["CPUExecutionProvider"])

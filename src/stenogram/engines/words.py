@@ -144,8 +144,8 @@ def _words(
     earliest = chunk.start
     for index, (text, (first, last)) in enumerate(zip(text_words, frames, strict=True)):
         latest = chunk.end - (len(frames) - index) * least
-        start = min(max(chunk.start + first * FRAME_S, earliest), latest)
-        end = min(max(chunk.start + last * FRAME_S, start + least), latest + least)
+        start = max(min(chunk.start + first * FRAME_S, latest), earliest)
+        end = max(min(chunk.start + last * FRAME_S, latest + least), start + least)
         words.append(Word(text, start, end, interpolated=interpolated))
         earliest = end
     return words
