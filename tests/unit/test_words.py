@@ -118,3 +118,36 @@ def test_more_words_than_frames() -> None:
 
     check(align(["0", "0", "0"], attention, 0.0175, chunk), ["0", "0", "0"], chunk)
     check(interpolate(["0"] * 100, chunk), ["0"] * 100, chunk)
+
+
+def attended(*frames: tuple[int, int], length: int) -> npt.NDArray[np.float32]:
+    """Attention ``[words, length]``, each word's spread evenly from one frame to another."""
+    attention = np.zeros((len(frames), length), np.float32)
+    for row, (low, high) in enumerate(frames):
+        attention[row, low:high] = 1 / (high - low)
+    return attention
+
+
+def test_a_word_read_from_the_pause_before_it_begins_where_the_sound_does() -> None:
+    """The word "it" is read in the silence from 1.0 to 2.0 s; it is spoken at 2.0 s, with "was"."""
+    chunk = tone((0.0, 1.0), (2.0, 3.0), length_s=3.0)
+    attention = attended((0, 50), (55, 98), (100, 150), length=150)
+
+    hope, it, was = align(["hope.", "it", "was"], attention, 0.02, chunk)
+
+    assert hope.end - START == pytest.approx(1.0, abs=0.06)
+    assert it.start - START == pytest.approx(2.0, abs=0.06)
+    assert it.end == pytest.approx(was.start)
+    assert was.end - START == pytest.approx(3.0, abs=0.06)
+
+
+def test_the_end_of_a_clause_read_from_the_pause_after_it_ends_where_the_sound_does() -> None:
+    """The word "ago." is read in the silence, but it closes what was said before it."""
+    chunk = tone((0.0, 1.0), (2.0, 3.0), length_s=3.0)
+    attention = attended((0, 50), (55, 98), (100, 150), length=150)
+
+    long, ago, then = align(["long", "ago.", "Then"], attention, 0.02, chunk)
+
+    assert long.end == pytest.approx(ago.start)
+    assert ago.end - START == pytest.approx(1.0, abs=0.06)
+    assert then.start - START == pytest.approx(2.0, abs=0.06)

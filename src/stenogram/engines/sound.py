@@ -36,14 +36,17 @@ class Sound:
     pause: Floats
     """Length of the pause that a frame belongs to, seconds, at most ``LONGEST_PAUSE_S``; 0 in sound."""
 
-    def trim(self, borders: Sequence[int]) -> list[tuple[int, int]]:
-        """First frame and end of each word between neighbouring borders, without the pauses around it."""
+    def trim(self, borders: Sequence[int]) -> list[tuple[int, int] | None]:
+        """First frame and end of each word between neighbouring borders, without the pauses around it.
+
+        None: all of it is pause.
+        """
         import numpy as np
 
-        words = []
+        words: list[tuple[int, int] | None] = []
         for low, high in pairwise(borders):
             heard = low + np.flatnonzero(self.level[low:high] > SILENT)
-            words.append((int(heard[0]), int(heard[-1]) + 1) if heard.size else (low, high))
+            words.append((int(heard[0]), int(heard[-1]) + 1) if heard.size else None)
         return words
 
 
