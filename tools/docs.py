@@ -67,7 +67,7 @@ def settings_page() -> str:
 
 def flag_words(row: config.OptionRow) -> str:
     """The flags of the command line; one that is on or off has two."""
-    short = getattr(row, "short", None)
+    short = row.short
     flags = [*([short] if short else []), row.flag, *([f"--no-{row.flag[2:]}"] if row.type is bool else [])]
     return " ".join(f"`{flag}`" for flag in flags)
 

@@ -56,7 +56,10 @@ def decoded(engine: FakeEngine) -> list[str]:
 
 
 def no_threads_left() -> bool:
-    """Whether all threads of the run have ended."""
+    """Whether all threads of the run end."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("stenogram"):
+            thread.join(30)
     return not [thread for thread in threading.enumerate() if thread.name.startswith("stenogram")]
 
 

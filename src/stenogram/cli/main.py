@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -52,20 +53,23 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
     try:
         code = cli.main(standalone_mode=False)
-        sys.stdout.flush()
     except (click.exceptions.Abort, KeyboardInterrupt):  # click turns the latter into the former, and ends the line
         click.echo(f"stenogram: {errors.Cancelled()}", err=True)
-        code = exit_code(errors.Cancelled())
+        _leave_at_once(exit_code(errors.Cancelled()))
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except errors.StenogramError as error:
         click.echo(f"stenogram: {error}", err=True)
         code = exit_code(error)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader is gone (``| head``)
-        code = 0
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave_at_once(code: int) -> NoReturn:
+    """Exit although a thread may be inside a native call, which Python would wait for or trip over."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

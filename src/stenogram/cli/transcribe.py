@@ -76,7 +76,9 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
         _make_folder(output.folder)
     with App.open(settings) as app:
         resolve(app, request)  # a wrong option fails once, before any work
-        return _transcribe_all(app, request, sources, output)
+        code = _transcribe_all(app, request, sources, output)
+    sys.stdout.flush()  # here, where click still handles a reader that has left (``| head``)
+    return code
 
 
 def _output(given: dict[str, Any], count: int) -> Output:

@@ -35,18 +35,26 @@ VOWELS = re.compile(r"[aeiouyаеёиоуыэюяäöüáéíóúàèìòùâê�
 PUNCTUATED = re.compile(r"[.,;:?!…]\W*$")
 
 
-def align(text_words: Sequence[str], attention: npt.NDArray[np.float32], frame_s: float, chunk: Chunk) -> list[Word]:
+def align(
+    text_words: Sequence[str],
+    attention: npt.NDArray[np.float32],
+    frame_s: float,
+    chunk: Chunk,
+    *,
+    lead_s: float = 0.0,
+) -> list[Word]:
     """Give each word the time that the model attended to while it wrote it.
 
     ``attention`` ``[words, T]``: how strongly each word was read from each of the model's frames of ``frame_s``
-    seconds, rows that sum to about 1.
+    seconds, rows that sum to about 1. ``lead_s``: silence put before the chunk for the model.
     """
     import numpy as np
 
     if not text_words:
         return []
     sound = measure(chunk)
-    frames = np.minimum(((np.arange(len(sound.level)) + 0.5) * FRAME_S / frame_s).astype(int), attention.shape[1] - 1)
+    middles = (np.arange(len(sound.level)) + 0.5) * FRAME_S + lead_s
+    frames = np.minimum((middles / frame_s).astype(int), attention.shape[1] - 1)
     gains = np.log(np.maximum(attention, LEAST_ATTENTION))[:, frames]
     costs = ALIGNED_SOUND_COST * sound.level - ALIGNED_PAUSE_GAIN * sound.pause
     return _words(text_words, chunk, sound.trim(_segment(gains, np.append(costs, 0.0))), interpolated=False)

@@ -31,6 +31,9 @@ from stenogram.types import Chunk, ModelFiles, RunOptions, Segment, Span, Transc
 POLL_S = 0.1
 """How often the driving thread looks whether it should stop, seconds."""
 
+CLOSE_S = 0.6
+"""A thread that is inside a long native call (loading weights) is left to end by itself, so that a stop is felt at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -162,12 +165,13 @@ class _Run:
         return replace(transcript, warnings=tuple(self.warnings))
 
     def close(self) -> None:
-        """Stop all threads and wait for them; they notice within a step of their work."""
+        """Stop all threads; they notice within a step of their work, and are waited for ``CLOSE_S`` at most."""
         self.closed.set()
         for _ in range(self.workers):
             self.work.put(None)
+        deadline = time.monotonic() + CLOSE_S
         for thread in self.threads:
-            thread.join()
+            thread.join(max(deadline - time.monotonic(), 0.0))
 
     def _receive(self, recogniser: Recogniser) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,10 @@ MIN_SAMPLES = SAMPLE_RATE
 """Shorter chunks are padded with silence to this."""
 LOUD, MAX_GAIN = 0.9, 10.0
 """Quieter chunks are raised to this peak, by 20 dB at most: word errors 12.4 % instead of 12.8 % on the English dev
-clips, mean of three ways to chunk them."""
+clips, mean of three ways to chunk them (which differ by about 0.3 among themselves)."""
+PADDINGS = ((0, 0), (FRAME // 2, 0), (SAMPLE_RATE // 4, 0), (SAMPLE_RATE // 2, SAMPLE_RATE // 2))
+"""Careful decoding hears a chunk in several ways, silence before and after, in samples, and believes the likeliest:
+word errors 11.5 % instead of 12.4 % with the first and the last alone, were all chunks decoded so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,11 @@ class LoadedMoonshine:
 
     @property
     def memory_bytes(self) -> int:
-        """Weights in memory: onnxruntime holds packed copies, 1.9 times the files (resident set at load, measured)."""
-        return int(1.9 * sum(path.stat().st_size for path in self._files.paths.values()))
+        """Growth of the resident set by loading, 3.2 times the files (measured: 140 MiB for tiny-en).
+
+        Calls at work hold about as much again together.
+        """
+        return int(3.2 * sum(path.stat().st_size for path in self._files.paths.values()))
 
     @property
     def parallelism(self) -> int:
@@ -115,8 +122,19 @@ class LoadedMoonshine:
         options: TranscribeOptions,
         stop: Stop,
     ) -> list[Segment]:
-        """Decode one chunk on its own."""
-        return self.transcribe([chunk], options, stop)[0]
+        """Decode one chunk in several ways at once and keep the likeliest text that does not repeat itself."""
+        engine_options.check(self._engine, self._files, options)
+        with native(NAME):
+            encoder, decoder = self._open()
+            rows = [encode(encoder, chunk, stop, padding) for padding in PADDINGS]
+            heard = [row for row in rows if row]
+            decoder.greedy(heard, stop)
+        attempts = [
+            transcript(chunk, self._vocabulary, row, before)
+            for row, (before, _) in zip(rows, PADDINGS, strict=True)
+            if row
+        ]
+        return max(attempts, key=lambda segments: credibility(segments, options), default=[])
 
     def detect_language(self, chunk: Chunk) -> Mapping[str, float]:  # noqa: ARG002 - the model cannot tell
         """The languages of the model, alike."""
@@ -132,29 +150,43 @@ class LoadedMoonshine:
         return self._networks
 
 
-def encode(encoder: Encoder, chunk: Chunk, stop: Stop) -> Row | None:
-    """Make a chunk ready for decoding; None: it is silent."""
+def encode(encoder: Encoder, chunk: Chunk, stop: Stop, padding: tuple[int, int] = (0, 0)) -> Row | None:
+    """Make a chunk ready for decoding, with ``padding`` samples of silence around it; None: it is silent."""
     import numpy as np
 
     check(stop)
     samples: npt.NDArray[np.float32] = np.nan_to_num(chunk.samples)
     if not samples.any():
         return None
-    length = padded_length(max(len(samples), MIN_SAMPLES))
+    before, after = padding
+    length = padded_length(max(before + len(samples) + after, MIN_SAMPLES))
     gain = min(max(LOUD / float(np.abs(samples).max()), 1.0), MAX_GAIN)
-    samples = np.pad(samples * np.float32(gain), (0, length - len(samples)))
+    samples = np.pad(samples * np.float32(gain), (before, length - before - len(samples)))
     budget = MIN_TOKENS + int(TOKENS_PER_S * length / SAMPLE_RATE)
     return Row(encoder.run(samples), min(budget, POSITIONS))
 
 
-def transcript(chunk: Chunk, vocabulary: Vocabulary, row: Row) -> list[Segment]:
-    """The segments of a decoded chunk, words aligned by what the decoder read while it wrote them."""
+def transcript(chunk: Chunk, vocabulary: Vocabulary, row: Row, before: int = 0) -> list[Segment]:
+    """The segments of a chunk decoded with ``before`` samples of silence before it.
+
+    Words are aligned by what the decoder read while it wrote them.
+    """
     import numpy as np
 
     pieces = vocabulary.words(row.ids)
     attention = np.array([np.mean(row.attention[piece.first : piece.last], axis=0) for piece in pieces])
-    words = align([piece.text for piece in pieces], attention, FRAME / SAMPLE_RATE, chunk)
+    texts, lead_s = [piece.text for piece in pieces], before / SAMPLE_RATE
+    words = align(texts, attention, FRAME / SAMPLE_RATE, chunk, lead_s=lead_s)
     return build_segments(chunk, pieces, words, row.ids, row.logprobs)
+
+
+def credibility(segments: Sequence[Segment], options: TranscribeOptions) -> tuple[bool, float]:
+    """Rank of a text among others of the same chunk: some text, no loop, then the mean log-probability."""
+    tokens = sum(len(segment.tokens) for segment in segments)
+    if not tokens:
+        return False, -math.inf
+    sound = all((segment.compression_ratio or 0) <= options.compression_ratio_threshold for segment in segments)
+    return sound, sum((segment.avg_logprob or 0) * len(segment.tokens) for segment in segments) / tokens
 
 
 def available_cpus() -> int:
