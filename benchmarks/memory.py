@@ -1,8 +1,8 @@
 """Does memory grow with the length of a recording? Ten minutes against many hours, through the whole chain.
 
-``python -m benchmarks.memory --hours 10`` builds the long recording and prints the peaks. It takes 345 MB an hour in the
-temporary folder (a third of it the recording, the rest samples), all of it removed afterwards. Memory is the sum over
-our process and the decoder's, looked at every 50 ms from outside.
+``python -m benchmarks.memory --hours 10`` builds the long recording and prints the peaks. It takes 345 MB an hour in
+the temporary folder (a third of it the recording, the rest samples), all of which is removed afterwards. Memory is the
+sum over our process and the decoder's, looked at every 50 ms from outside.
 """
 
 from __future__ import annotations
