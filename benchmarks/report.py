@@ -46,7 +46,7 @@ def rtfx(row: Row) -> float:
 def _heading(results: Results) -> str:
     machine = results["machine"]
     load = machine["load_average"]
-    busy = f", load average {load[0]:.1f} at the end" if load else ""
+    busy = f", load average {load[0]:.1f} at the start" if load else ""
     return f"{machine['cpus']} CPUs, {machine['platform']}, Python {machine['python']}{busy}. Median [min-max].\n"
 
 
