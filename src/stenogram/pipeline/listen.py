@@ -70,10 +70,13 @@ class _Channel:
         return found
 
     def heard_s(self, audio: Audio, *, finished: bool) -> float:
-        """Speech is final up to this time."""
-        if finished or self.vad is None:
+        """All speech that begins before this time was given by ``hear``."""
+        if finished:
             return audio.duration
-        return self.vad.heard_s
+        if self.vad is not None:
+            return self.vad.heard_s
+        kept_back = self.spans[self.replayed : self.replayed + 1]
+        return min([audio.duration, *(span.start for span in kept_back)])
 
 
 WINDOW = 30 * SAMPLE_RATE
