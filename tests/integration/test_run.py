@@ -18,7 +18,17 @@ from stenogram.app.transcribe import Request, stream, transcribe
 from stenogram.errors import Cancelled, EngineError, NotMedia
 from stenogram.pipeline.run import Watch
 from stenogram.testing import FakeEngine, MemoryCache, make_app
-from stenogram.types import Chunk, DecodeOptions, RunOptions, Segment, Transcript, VadOptions
+from stenogram.testing.fakes import FakeLoaded
+from stenogram.types import (
+    Chunk,
+    DecodeOptions,
+    LoadOptions,
+    ModelFiles,
+    RunOptions,
+    Segment,
+    Transcript,
+    VadOptions,
+)
 
 
 @pytest.fixture
@@ -230,6 +240,44 @@ def test_one_load_serves_many_recordings(app: App, engine: FakeEngine, two_citie
     transcribe(app, Request(beckett))
 
     assert engine.loads == 1
+
+
+def test_speech_is_found_while_the_weights_are_loaded(two_cities: Path) -> None:
+    heard = threading.Event()
+
+    class Waiting(FakeEngine):
+        """Its weights are there once the front end has heard something."""
+
+        def load(self, files: ModelFiles, options: LoadOptions) -> FakeLoaded:
+            assert heard.wait(30)
+            return super().load(files, options)
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.StageProgress) and event.stage == "decode":
+            heard.set()
+
+    with make_app(engine=Waiting()) as app:
+        assert transcribe(app, Request(two_cities), Watch(listen)).segments
+
+
+def test_an_app_closes_without_waiting_for_weights(two_cities: Path) -> None:
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    class Endless(FakeEngine):
+        """Its weights come when the test says so."""
+
+        def load(self, files: ModelFiles, options: LoadOptions) -> FakeLoaded:
+            begun.set()
+            go_on.wait(10)
+            ended.set()
+            return super().load(files, options)
+
+    with pytest.raises(Cancelled), make_app(engine=Endless()) as app:
+        transcribe(app, Request(two_cities), Watch(stop=begun.is_set))
+
+    assert not ended.is_set()
+    go_on.set()
+    assert no_threads_left()
 
 
 def test_joined_chunks_repeat_no_word_where_speech_has_no_pause(two_cities: Path) -> None:
