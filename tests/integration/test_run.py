@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 import wave
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,11 +16,14 @@ import pytest
 from stenogram import events
 from stenogram.app import App
 from stenogram.app.transcribe import Request, stream, transcribe
+from stenogram.audio.decode import Decoded, Decoder
 from stenogram.errors import Cancelled, EngineError, NotMedia
 from stenogram.pipeline.run import Watch
+from stenogram.protocols import Stop
 from stenogram.testing import FakeEngine, MemoryCache, make_app
 from stenogram.testing.fakes import FakeLoaded
 from stenogram.types import (
+    Audio,
     Chunk,
     DecodeOptions,
     LoadOptions,
@@ -278,6 +282,29 @@ def test_an_app_closes_without_waiting_for_weights(two_cities: Path) -> None:
     assert not ended.is_set()
     go_on.set()
     assert no_threads_left()
+
+
+def test_a_slow_reader_holds_the_front_end_back(app: App, two_cities: Path, tmp_path: Path) -> None:
+    """Else the sound of a whole recording would gather in memory."""
+    drawn: list[int] = []
+
+    class Counting(Decoder):
+        """200 snapshots of 8 s of noise, at once."""
+
+        def decode(self, source: Path, folder: Path, options: DecodeOptions, stop: Stop) -> Iterator[Decoded]:
+            np.random.default_rng(1).uniform(-1, 1, 1600 * 16_000).astype(np.float32).tofile(tmp_path / "noise")
+            for end in range(1, 201):
+                drawn.append(end)
+                yield Decoded((Audio(tmp_path / "noise", end * 8 * 16_000),), 1600.0, 0.0, end == 200, ())
+
+    app.decoder = Counting()
+    segments = stream(app, Request(two_cities, run=RunOptions(vad=VadOptions(vad_filter=False))))
+    next(segments)
+    time.sleep(1)
+    ahead = len(drawn)
+
+    assert len(list(segments)) >= 200
+    assert ahead < 100
 
 
 def test_joined_chunks_repeat_no_word_where_speech_has_no_pause(two_cities: Path) -> None:

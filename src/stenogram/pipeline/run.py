@@ -135,7 +135,6 @@ class _Run:
         recogniser = Recogniser(self.parts.engine, self.parts.files, self.parts.cache, self.options.transcribe)
         for stage in ("decode", "vad", "chunk", "load", "transcribe"):
             self._tell(events.StageStarted(stage))
-        self.room.set()
         self._start(self._listen, source, folder)
         self._start(self._load)
         while not self.heard.finished or self.assembler.unfinished:
@@ -259,10 +258,11 @@ class _Run:
         return self.closed.is_set()
 
     def _listen(self, source: Path, folder: Path) -> None:
-        """The front end; waits while enough chunks are at hand."""
+        """The front end; waits until what it heard is taken (the caller may be slow) and while enough is at hand."""
         known = stored.read(list[list[Span]], self.parts.cache.get("speech", self.speech_key))
         front = FrontEnd(self.parts.decoder, self.parts.open_vad, self.parts.engine.chunking, self.options, known)
         for heard in front.listen(source, folder, self._stopped):
+            self.room.clear()
             self.inbox.put(heard)
             while not self.room.wait(POLL_S):
                 if self._stopped():
