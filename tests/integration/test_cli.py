@@ -121,6 +121,21 @@ def test_stdin_is_a_recording_too(beckett: Path) -> None:
     assert word_error_rate(BECKETT, result.stdout).rate < 0.2
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files")
+def test_a_full_disk_under_stdin_is_told_and_nothing_stays(beckett: Path) -> None:
+    limited = (
+        "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (4096, 4096)); import stenogram.cli.main as m; m.main()"
+    )
+    with beckett.open("rb") as source:
+        command = [sys.executable, "-c", limited, "transcribe", "-"]
+        result = subprocess.run(command, stdin=source, capture_output=True, text=True, timeout=120, check=False)
+
+    assert "cannot be written: File too large. Standard input is kept there" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.returncode == 4
+    assert not [path for path in Path(os.environ["STENOGRAM_HOME"]).rglob("*") if path.is_file()]
+
+
 def test_the_second_run_comes_from_the_cache(beckett: Path) -> None:
     first = run("transcribe", "--json", beckett)
     second = run("transcribe", beckett)
@@ -170,6 +185,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on_where_it_was(ten_minutes: Pat
         (["transcribe", "x.wav", "-o", "/dev/null/out"], 4, "/dev/null/out cannot be written"),
         (["models", "list", "--language", "ru"], 1, "no model of this version speaks Russian"),
         (["nonsense"], 2, "No such command"),
+        (["cache", "clear", "chunks"], 2, "'chunks' is not one of 'transcript', 'chunk', 'speech'"),
     ],
 )
 def test_mistakes_get_one_clear_line_and_their_exit_code(args: list[str], code: int, message: str) -> None:
