@@ -158,6 +158,22 @@ def test_stop_raises_cancelled_and_leaves_no_thread(app: App, two_cities: Path) 
     assert no_threads_left()
 
 
+def test_stop_is_noticed_while_a_large_file_is_hashed(app: App, tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) > 3
+
+    with (tmp_path / "large.mp4").open("wb") as file:
+        file.truncate(2**24)
+
+    with pytest.raises(Cancelled):
+        transcribe(app, Request(tmp_path / "large.mp4"), Watch(stop=stop))
+
+    assert len(asked) == 4
+
+
 def test_closing_the_iterator_leaves_no_thread(app: App, two_cities: Path) -> None:
     segments = stream(app, Request(two_cities))
     next(segments)

@@ -66,7 +66,7 @@ def transcribe(
     Raises ``InputError``, ``EngineError``, ``Cancelled``.
     """
     check_readable(source)
-    file_digest = keys.of_file(source)
+    file_digest = keys.of_file(source, watch.stop)
     key = keys.of_transcript(file_digest, options, parts.engine, parts.files)
     known = stored.read(Transcript, parts.cache.get("transcript", key))
     if known is not None:
