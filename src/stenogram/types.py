@@ -285,6 +285,11 @@ class ModelFiles:
     digest: str
     """One SHA-256 over the digests of all files, hex: the model's identity in cache keys."""
 
+    @property
+    def only_language(self) -> str | None:
+        """The language of a model that speaks one only."""
+        return self.languages[0] if len(self.languages) == 1 and self.languages != ("*",) else None
+
     def speaks(self, language: str) -> bool:
         """Whether the model knows the language (ISO 639-1)."""
         return "*" in self.languages or language in self.languages

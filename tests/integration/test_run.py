@@ -20,7 +20,7 @@ from stenogram.audio.decode import Decoded, Decoder
 from stenogram.errors import Cancelled, EngineError, NotMedia
 from stenogram.pipeline.run import Watch
 from stenogram.protocols import Stop
-from stenogram.testing import FakeEngine, MemoryCache, make_app
+from stenogram.testing import FAKE_FILES, FakeEngine, MemoryCache, make_app
 from stenogram.testing.fakes import FakeLoaded
 from stenogram.types import (
     Audio,
@@ -211,6 +211,12 @@ def test_silence_gives_an_empty_valid_transcript(app: App, engine: FakeEngine, t
 
     assert transcript == Transcript((), 5.0, "en", model="fake", engine="fake")
     assert engine.batches == []
+
+
+def test_the_language_of_a_model_of_many_is_not_made_up(app: App, beckett: Path) -> None:
+    app.model_for = lambda _model, _language, _settings: replace(FAKE_FILES, languages=("*",))
+
+    assert transcribe(app, Request(beckett)).language is None
 
 
 def test_each_channel_is_transcribed_on_its_own(app: App, call: Path) -> None:

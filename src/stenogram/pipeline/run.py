@@ -154,7 +154,7 @@ class _Run:
         transcript = Transcript(
             segments=tuple(self.segments),
             duration=self.heard.heard_s,
-            language=options.language or (files.languages[0] if len(files.languages) == 1 else None),
+            language=options.language or files.only_language,
             task=options.task,
             model=files.name,
             engine=self.parts.engine.name,
