@@ -85,7 +85,9 @@ class LoadOptions:
     """How weights are loaded; CTranslate2's words."""
 
     device: Literal["auto", "cpu", "cuda"] = option("auto", "Where to compute: auto, cpu or cuda.")
-    compute_type: str = option("default", "Number type of the weights in memory; default: what suits model and device.")
+    compute_type: str = option(
+        "default", "Number type of the weights in memory; default: what suits model and device.", feature="compute_type"
+    )
     cpu_threads: int = option(0, "CPU threads for recognition; 0: all cores.", low=0, high=1024)
 
 

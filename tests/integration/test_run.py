@@ -17,7 +17,7 @@ from stenogram import events
 from stenogram.app import App
 from stenogram.app.transcribe import Request, stream, transcribe
 from stenogram.audio.decode import Decoded, Decoder
-from stenogram.errors import Cancelled, EngineError, NotMedia
+from stenogram.errors import Cancelled, EngineError, NotMedia, OptionNotSupported
 from stenogram.pipeline.run import Watch
 from stenogram.protocols import Stop
 from stenogram.testing import FAKE_FILES, FakeEngine, MemoryCache, make_app
@@ -30,6 +30,7 @@ from stenogram.types import (
     ModelFiles,
     RunOptions,
     Segment,
+    TranscribeOptions,
     Transcript,
     VadOptions,
 )
@@ -217,6 +218,21 @@ def test_the_language_of_a_model_of_many_is_not_made_up(app: App, beckett: Path)
     app.model_for = lambda _model, _language, _settings: replace(FAKE_FILES, languages=("*",))
 
     assert transcribe(app, Request(beckett)).language is None
+
+
+def test_words_are_left_out_when_asked(app: App, beckett: Path) -> None:
+    run = RunOptions(transcribe=TranscribeOptions(word_timestamps=False))
+
+    transcript = transcribe(app, Request(beckett, run=run))
+
+    assert transcript.text
+    assert transcript.words == ()
+
+
+@pytest.mark.parametrize("load", [LoadOptions(device="cuda"), LoadOptions(compute_type="float16")])
+def test_a_way_of_loading_that_the_engine_does_not_know_is_refused(app: App, beckett: Path, load: LoadOptions) -> None:
+    with pytest.raises(OptionNotSupported, match="fake does not support"):
+        transcribe(app, Request(beckett, load=load))
 
 
 def test_each_channel_is_transcribed_on_its_own(app: App, call: Path) -> None:

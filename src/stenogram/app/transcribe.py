@@ -10,7 +10,7 @@ from pathlib import Path
 from stenogram import languages
 from stenogram.app.root import App
 from stenogram.cache import workspace
-from stenogram.engines.options import check
+from stenogram.engines.options import check, check_load
 from stenogram.pipeline.run import Parts, Watch
 from stenogram.pipeline.run import transcribe as run
 from stenogram.types import LoadOptions, ModelFiles, RunOptions, Segment, Transcript
@@ -62,5 +62,7 @@ def resolve(app: App, request: Request) -> tuple[RunOptions, ModelFiles]:
     if options.language is not None:
         options = replace(options, language=languages.code_of(options.language))
     files = app.model_for(request.model, options.language, app.settings)
-    check(app.engine_named(files.engine), files, options)
+    engine = app.engine_named(files.engine)
+    check(engine, files, options)
+    check_load(engine, request.load)
     return replace(request.run, transcribe=options), files

@@ -140,7 +140,9 @@ class _Run:
         while not self.heard.finished or self.assembler.unfinished:
             self._receive(recogniser)
             self._submit()
-            for segment in self.assembler.release():
+            for released in self.assembler.release():
+                # here and not in the engine: the guard and the join need the words
+                segment = released if self.options.transcribe.word_timestamps else replace(released, words=())
                 self.segments.append(segment)
                 yield segment
             done_s = min(self.assembler.done_s, self.heard.heard_s)
