@@ -63,6 +63,25 @@ def test_quiet_prints_only_results(beckett: Path) -> None:
     assert result.stderr == ""
 
 
+def test_lines_as_they_come_do_not_swallow_the_result(beckett: Path) -> None:
+    result = run("transcribe", "--show", "--format", "srt", beckett)
+
+    lines, separator, srt = result.stdout.partition("1\n00:00:0")
+    assert lines.startswith("[00:0")
+    assert separator
+    assert "-->" in srt
+
+
+def test_what_goes_into_a_pipe_is_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    command = [*STENOGRAM, "transcribe", "--json", "нет такого.wav"]
+
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+
+    assert json.loads(result.stdout.decode("utf-8"))["file"] == "нет такого.wav"
+    assert "нет такого" in result.stdout.decode("utf-8")
+
+
 def test_files_are_named_after_the_recordings(beckett: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "запись №1 🎤.wav", tmp_path / "out"
     shutil.copy(beckett, source)

@@ -148,7 +148,7 @@ def _deliver(transcript: Transcript, source: Path, stem: str, output: Output, sh
             path = output.folder / (stem + formats.format_named(name).suffix)
             _write(path, body)
             written.append(path)
-    elif not output.as_json and not output.lines:
+    elif not output.as_json and not (output.lines and output.formats == ("text",)):
         sys.stdout.write(bodies[output.formats[0]])
     if output.as_json:
         _print_json(source, transcript, bodies if output.folder is None else {}, written, show.took_s)
