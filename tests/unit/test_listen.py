@@ -17,6 +17,7 @@ from stenogram.protocols import Stop
 from stenogram.types import SAMPLE_RATE, Audio, ChunkOptions, DecodeOptions, RunOptions, Span, VadOptions
 
 LENGTH_S = 60
+DECLARED_S = 100.0
 SHAPE = ChunkOptions(target_s=4.0, max_s=8.0)
 
 
@@ -32,7 +33,7 @@ class SteppedDecoder(Decoder):
         """One snapshot for each end."""
         for place, end in enumerate(self._ends):
             audio = Audio(self._path, round(end * SAMPLE_RATE))
-            yield Decoded((audio,), LENGTH_S, 0.0, place == len(self._ends) - 1, ())
+            yield Decoded((audio,), DECLARED_S, 0.0, place == len(self._ends) - 1, ())
 
 
 def no_vad(options: VadOptions) -> Vad:
@@ -79,3 +80,10 @@ def test_known_speech_gives_the_same_chunks_however_the_decode_comes_in(
     assert [(chunk.start, chunk.digest()) for chunk in chunks] == [(c.start, c.digest()) for c in whole.chunks]
     for place, heard in enumerate(told):
         assert all(chunk.start >= heard.bounds[None] for later in told[place + 1 :] for chunk in later.chunks)
+
+
+def test_a_recording_that_ends_before_its_declared_length_is_through_when_it_ends(noise: Path) -> None:
+    """Such as a video whose picture goes on when the sound has ended: the progress bar shall reach its end."""
+    told = listen(noise, [], [20.0])
+
+    assert [heard.total_s for heard in told] == [DECLARED_S, LENGTH_S]
