@@ -109,6 +109,8 @@ def _convert(row: OptionRow, value: Any, source: str) -> Any:
     except msgspec.ValidationError as error:
         raise OptionError(name=source, value=value, cause=str(error)) from error
     if isinstance(converted, int | float):
+        if converted != converted:  # noqa: PLR0124 - only NaN differs from itself
+            raise OptionError(name=source, value=value, cause="must be a number")
         if row.low is not None and converted < row.low:
             raise OptionError(name=source, value=value, cause=f"must be at least {row.low:g}")
         if row.high is not None and converted > row.high:
@@ -122,10 +124,15 @@ def environment() -> dict[str, str]:
 
 
 def dotenv(path: Path) -> dict[str, str]:
-    """The ``NAME=value`` lines of a ``.env`` file; absent file: nothing. Quotes around a value are taken off."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
+    """The ``NAME=value`` lines of a ``.env`` file, in UTF-8; none where there is no such file (some call a folder so).
+
+    Quotes around a value are taken off. Raises ``OptionError`` where the file cannot be read.
+    """
+    if not os.path.isfile(path):  # noqa: PTH113 - False, not an error, in a folder that may not be searched
         return {}
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"{path.absolute()} cannot be read: {error}. Save it as UTF-8, or remove it.") from error
     pairs = (line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#"))
     return {name.removeprefix("export ").strip(): value.strip().strip("\"'") for name, value in pairs}

@@ -86,9 +86,7 @@ class LoadOptions:
 
     device: Literal["auto", "cpu", "cuda"] = option("auto", "Where to compute: auto, cpu or cuda.")
     compute_type: str = option(
-        "default",
-        "Number type of the weights in memory; default: what suits model and device.",
-        feature="compute_type",
+        "default", "Number type of the weights in memory; default: what suits model and device.", feature="compute_type"
     )
     cpu_threads: int = option(0, "CPU threads for recognition; 0: all cores.", low=0, high=1024)
 
@@ -288,6 +286,11 @@ class ModelFiles:
     """Role in the engine's words (``"encoder"``) -> file."""
     digest: str
     """One SHA-256 over the digests of all files, hex: the model's identity in cache keys."""
+
+    @property
+    def only_language(self) -> str | None:
+        """The language of a model that speaks one only."""
+        return self.languages[0] if len(self.languages) == 1 and self.languages != ("*",) else None
 
     def speaks(self, language: str) -> bool:
         """Whether the model knows the language (ISO 639-1)."""

@@ -63,6 +63,25 @@ def test_quiet_prints_only_results(beckett: Path) -> None:
     assert result.stderr == ""
 
 
+def test_lines_as_they_come_do_not_swallow_the_result(beckett: Path) -> None:
+    result = run("transcribe", "--show", "--format", "srt", beckett)
+
+    lines, separator, srt = result.stdout.partition("1\n00:00:0")
+    assert lines.startswith("[00:0")
+    assert separator
+    assert "-->" in srt
+
+
+def test_what_goes_into_a_pipe_is_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    command = [*STENOGRAM, "transcribe", "--json", "нет такого.wav"]
+
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+
+    assert json.loads(result.stdout.decode("utf-8"))["file"] == "нет такого.wav"
+    assert "нет такого" in result.stdout.decode("utf-8")
+
+
 def test_files_are_named_after_the_recordings(beckett: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "запись №1 🎤.wav", tmp_path / "out"
     shutil.copy(beckett, source)
@@ -121,6 +140,21 @@ def test_stdin_is_a_recording_too(beckett: Path) -> None:
     assert word_error_rate(BECKETT, result.stdout).rate < 0.2
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files")
+def test_a_full_disk_under_stdin_is_told_and_nothing_stays(beckett: Path) -> None:
+    limited = (
+        "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (4096, 4096)); import stenogram.cli.main as m; m.main()"
+    )
+    with beckett.open("rb") as source:
+        command = [sys.executable, "-c", limited, "transcribe", "-"]
+        result = subprocess.run(command, stdin=source, capture_output=True, text=True, timeout=120, check=False)
+
+    assert "cannot be written: File too large. Standard input is kept there" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.returncode == 4
+    assert not [path for path in Path(os.environ["STENOGRAM_HOME"]).rglob("*") if path.is_file()]
+
+
 def test_the_second_run_comes_from_the_cache(beckett: Path) -> None:
     first = run("transcribe", "--json", beckett)
     second = run("transcribe", beckett)
@@ -162,7 +196,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on_where_it_was(ten_minutes: Pat
         (["transcribe", "x.wav", "--threshold", "7"], 2, "--threshold = '7': must be at most 0.99"),
         (["transcribe", "x.wav", "--language", "klingon"], 2, "klingon"),
         (["transcribe", "x.wav", "--beam-size", "5"], 2, "does not support beam_size"),
-        (["transcribe", "x.wav", "--device", "cuda"], 2, "does not support device = cuda"),
+        (["transcribe", "x.wav", "--device", "cuda"], 2, "does not support device cuda"),
         (["transcribe", "x.wav", "--compute-type", "int8"], 2, "does not support compute_type"),
         (["transcribe", "x.wav", "--task", "translate"], 2, "does not support task"),
         (["transcribe", "x.wav", "--language", "es"], 3, "stenogram models pull moonshine-base-es"),
@@ -173,6 +207,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on_where_it_was(ten_minutes: Pat
         (["transcribe", "x.wav", "-o", "/dev/null/out"], 4, "/dev/null/out cannot be written"),
         (["models", "list", "--language", "ru"], 1, "no model of this version speaks Russian"),
         (["nonsense"], 2, "No such command"),
+        (["cache", "clear", "chunks"], 2, "'chunks' is not one of 'transcript', 'chunk', 'speech'"),
     ],
 )
 def test_mistakes_get_one_clear_line_and_their_exit_code(args: list[str], code: int, message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 import wave
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,10 +16,24 @@ import pytest
 from stenogram import events
 from stenogram.app import App
 from stenogram.app.transcribe import Request, stream, transcribe
-from stenogram.errors import Cancelled, EngineError, NotMedia
+from stenogram.audio.decode import Decoded, Decoder
+from stenogram.errors import Cancelled, EngineError, NotMedia, OptionNotSupported
 from stenogram.pipeline.run import Watch
-from stenogram.testing import FakeEngine, MemoryCache, make_app
-from stenogram.types import Chunk, DecodeOptions, RunOptions, Segment, TranscribeOptions, Transcript, VadOptions
+from stenogram.protocols import Stop
+from stenogram.testing import FAKE_FILES, FakeEngine, MemoryCache, make_app
+from stenogram.testing.fakes import FakeLoaded
+from stenogram.types import (
+    Audio,
+    Chunk,
+    DecodeOptions,
+    LoadOptions,
+    ModelFiles,
+    RunOptions,
+    Segment,
+    TranscribeOptions,
+    Transcript,
+    VadOptions,
+)
 
 
 @pytest.fixture
@@ -144,6 +159,22 @@ def test_stop_raises_cancelled_and_leaves_no_thread(app: App, two_cities: Path) 
     assert no_threads_left()
 
 
+def test_stop_is_noticed_while_a_large_file_is_hashed(app: App, tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) > 3
+
+    with (tmp_path / "large.mp4").open("wb") as file:
+        file.truncate(2**24)
+
+    with pytest.raises(Cancelled):
+        transcribe(app, Request(tmp_path / "large.mp4"), Watch(stop=stop))
+
+    assert len(asked) == 4
+
+
 def test_closing_the_iterator_leaves_no_thread(app: App, two_cities: Path) -> None:
     segments = stream(app, Request(two_cities))
     next(segments)
@@ -181,6 +212,27 @@ def test_silence_gives_an_empty_valid_transcript(app: App, engine: FakeEngine, t
 
     assert transcript == Transcript((), 5.0, "en", model="fake", engine="fake")
     assert engine.batches == []
+
+
+def test_the_language_of_a_model_of_many_is_not_made_up(app: App, beckett: Path) -> None:
+    app.model_for = lambda _model, _language, _settings: replace(FAKE_FILES, languages=("*",))
+
+    assert transcribe(app, Request(beckett)).language is None
+
+
+def test_words_are_left_out_when_asked(app: App, beckett: Path) -> None:
+    run = RunOptions(transcribe=TranscribeOptions(word_timestamps=False))
+
+    transcript = transcribe(app, Request(beckett, run=run))
+
+    assert transcript.text
+    assert transcript.words == ()
+
+
+@pytest.mark.parametrize("load", [LoadOptions(device="cuda"), LoadOptions(compute_type="float16")])
+def test_a_way_of_loading_that_the_engine_does_not_know_is_refused(app: App, beckett: Path, load: LoadOptions) -> None:
+    with pytest.raises(OptionNotSupported, match="fake does not support"):
+        transcribe(app, Request(beckett, load=load))
 
 
 def test_each_channel_is_transcribed_on_its_own(app: App, call: Path) -> None:
@@ -232,6 +284,67 @@ def test_one_load_serves_many_recordings(app: App, engine: FakeEngine, two_citie
     assert engine.loads == 1
 
 
+def test_speech_is_found_while_the_weights_are_loaded(two_cities: Path) -> None:
+    heard = threading.Event()
+
+    class Waiting(FakeEngine):
+        """Its weights are there once the front end has heard something."""
+
+        def load(self, files: ModelFiles, options: LoadOptions) -> FakeLoaded:
+            assert heard.wait(30)
+            return super().load(files, options)
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.StageProgress) and event.stage == "decode":
+            heard.set()
+
+    with make_app(engine=Waiting()) as app:
+        assert transcribe(app, Request(two_cities), Watch(listen)).segments
+
+
+def test_an_app_closes_without_waiting_for_weights(two_cities: Path) -> None:
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    class Endless(FakeEngine):
+        """Its weights come when the test says so."""
+
+        def load(self, files: ModelFiles, options: LoadOptions) -> FakeLoaded:
+            begun.set()
+            go_on.wait(10)
+            ended.set()
+            return super().load(files, options)
+
+    with pytest.raises(Cancelled), make_app(engine=Endless()) as app:
+        transcribe(app, Request(two_cities), Watch(stop=begun.is_set))
+
+    assert not ended.is_set()
+    go_on.set()
+    assert no_threads_left()
+
+
+def test_a_slow_reader_holds_the_front_end_back(app: App, two_cities: Path, tmp_path: Path) -> None:
+    """Else the sound of a whole recording would gather in memory."""
+    drawn: list[int] = []
+
+    class Counting(Decoder):
+        """200 snapshots of 8 s of noise, at once."""
+
+        def decode(self, source: Path, folder: Path, options: DecodeOptions, stop: Stop) -> Iterator[Decoded]:
+            np.random.default_rng(1).uniform(-1, 1, 1600 * 16_000).astype(np.float32).tofile(tmp_path / "noise")
+            for end in range(1, 201):
+                drawn.append(end)
+                yield Decoded((Audio(tmp_path / "noise", end * 8 * 16_000),), 1600.0, 0.0, end == 200, ())
+
+    app.decoder = Counting()
+    segments = stream(app, Request(two_cities, run=RunOptions(vad=VadOptions(vad_filter=False))))
+    next(segments)
+    time.sleep(1)
+    ahead = len(drawn)
+
+    assert len(list(segments)) >= 200
+    assert ahead < 100
+
+
 def test_joined_chunks_repeat_no_word_where_speech_has_no_pause(two_cities: Path) -> None:
     short = FakeEngine(chunking=replace(FakeEngine().chunking, target_s=2.0, max_s=3.0, overlap_s=1.0))
     with make_app(engine=short) as app:
@@ -239,12 +352,3 @@ def test_joined_chunks_repeat_no_word_where_speech_has_no_pause(two_cities: Path
         segments = transcribe(app, Request(two_cities, run=run)).segments
 
     assert all(before.start <= after.start for before, after in itertools.pairwise(segments))
-
-
-def test_words_are_left_out_when_not_wanted(app: App, two_cities: Path) -> None:
-    run = RunOptions(transcribe=TranscribeOptions(word_timestamps=False))
-
-    transcript = transcribe(app, Request(two_cities, run=run))
-
-    assert transcript.text
-    assert transcript.words == ()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stenogram.pipeline import guard
-from stenogram.types import Chunk, Segment, Span, TranscribeOptions
+from stenogram.types import Chunk, Segment, Span, TranscribeOptions, Word
 
 OPTIONS = TranscribeOptions()
 CHUNK = Chunk(0, 0.0, np.zeros(160_000, np.float32), 10.0, (Span(1.0, 9.0),))
@@ -67,6 +69,21 @@ def test_text_with_no_speech_under_it_is_dropped_and_reported() -> None:
 
     assert [segment.text for segment in checked.segments] == ["a good text"]
     assert [segment.text for segment in checked.dropped] == ["thanks for watching"]
+
+
+def test_words_far_apart_are_not_taken_for_silence() -> None:
+    """Somebody dictates digits: 0.3 s each, 0.9 s of pause after each."""
+    starts = [0.5, 1.7, 2.9, 4.1, 5.3]
+    digits = tuple(
+        Word(text, start, start + 0.3) for text, start in zip(("one", "two", "six", "four", "ten"), starts, strict=True)
+    )
+    chunk = replace(CHUNK, spans=tuple(Span(word.start, word.end) for word in digits))
+    dictated = altered(start=0.5, end=5.6, text="one two six four ten", words=digits)
+
+    checked = guard.check(chunk, [dictated], OPTIONS, never)
+
+    assert [segment.text for segment in checked.segments] == ["one two six four ten"]
+    assert checked.segments[0].no_speech_prob == 0
 
 
 def test_the_chunk_is_decoded_again_once_however_many_segments_are_doubtful() -> None:

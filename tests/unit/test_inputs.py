@@ -70,3 +70,8 @@ def test_no_two_recordings_ever_share_a_name(files: list[str]) -> None:
     stems = [names.stem(Path(name))[0] for name in files]
 
     assert len({stem.casefold() for stem in stems}) == len(stems)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "no such folder/x.wav"])
+def test_a_name_that_cannot_be_is_left_for_the_reader_to_refuse(name: str) -> None:
+    assert expand([name]) == [Path(name)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +40,15 @@ def transcribe(
 
 def stream(
     source: str | os.PathLike[str], *, listener: events.Listener = events.ignore, **options: Any
-) -> Iterator[Segment]:
+) -> Generator[Segment, None, Transcript]:
     """Yield the segments of a file in order, each as soon as it is final; as ``transcribe`` otherwise.
 
-    Closing the iterator stops the work; what was finished stays in the cache.
+    Closing the iterator stops the work; what was finished stays in the cache. The value of the generator
+    (``StopIteration.value``) is the transcript.
     """
     settings, request = read(Path(source), options)
     with App.open(settings) as app:
-        yield from use_case.stream(app, request, Watch(listener))
+        return (yield from use_case.stream(app, request, Watch(listener)))
 
 
 def read(

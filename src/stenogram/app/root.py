@@ -33,6 +33,8 @@ class App:
     _loaded: dict[tuple[str, LoadOptions], Loaded] = field(default_factory=dict)
     _networks: list[SpeechNetwork] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _loading: threading.Lock = field(default_factory=threading.Lock)
+    """Held while weights are loaded, which takes seconds: never waited for by ``open_vad`` and ``close``."""
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
@@ -58,11 +60,12 @@ class App:
 
     def load(self, files: ModelFiles, options: LoadOptions) -> Loaded:
         """The weights of a model; loaded once, however many threads ask."""
-        with self._lock:
-            key = (files.digest, options)
-            if key not in self._loaded:
-                self._loaded[key] = self.engine_named(files.engine).load(files, options)
-            return self._loaded[key]
+        key = (files.digest, options)
+        with self._loading:
+            loaded = self._loaded.get(key)
+            if loaded is None:
+                loaded = self._loaded[key] = self.engine_named(files.engine).load(files, options)
+            return loaded
 
     def open_vad(self, options: VadOptions) -> Vad:
         """A new stream through the speech network, which is loaded once."""

@@ -29,8 +29,8 @@ def info() -> None:
 
 
 @cache.command()
-@click.argument("kind", required=False)
+@click.argument("kind", required=False, type=click.Choice(["transcript", "chunk", "speech"]))
 def clear(kind: str | None) -> None:
-    """Remove all results, or those of one KIND (see info): transcript, chunk, speech."""
+    """Remove all results, or those of one kind (see info)."""
     freed = open_cache(config.read(Settings)).clear(kind)
     click.echo(f"freed {freed / MIB:.1f} MiB")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import mimetypes
+import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -37,12 +38,12 @@ def _expand_one(argument: str) -> Iterator[Path]:
     path = Path(argument)
     if argument == "-":
         yield STDIN
-    elif path.is_dir():
+    elif os.path.isdir(path):  # noqa: PTH112 - False, not an error, for a name too long or a closed folder
         recordings = sorted(file for file in path.rglob("*") if _is_media(file) and file.is_file())
         if not recordings:
             raise FileNotReadable(path=path, cause="no audio or video files in this folder")
         yield from recordings
-    elif glob.has_magic(argument) and not path.exists():
+    elif glob.has_magic(argument) and not os.path.exists(path):  # noqa: PTH110 - the same
         matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - absolute patterns too
         if not matches:
             raise FileNotReadable(path=path, cause="no file has such a name")

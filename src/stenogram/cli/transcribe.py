@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,10 +18,12 @@ from stenogram import config, errors, formats
 from stenogram.app import App, api
 from stenogram.app.transcribe import Request, resolve
 from stenogram.app.transcribe import transcribe as transcribe_one
+from stenogram.cache import workspace
 from stenogram.cli.exits import exit_code
 from stenogram.cli.inputs import STDIN, Names, expand
 from stenogram.cli.options import options_of
 from stenogram.cli.progress import Show, clock
+from stenogram.config import Settings
 from stenogram.pipeline.run import Watch
 from stenogram.types import SubtitleOptions, Transcript
 
@@ -111,7 +112,7 @@ def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output:
     for source in sources:
         stem, renamed = names.stem(source)
         try:
-            with _readable(source) as path, Show(str(source), output.quiet, output.lines) as show:
+            with _readable(source, app.settings) as path, Show(str(source), output.quiet, output.lines) as show:
                 if renamed:
                     show.say(f"{source}: another recording has the same name; results are called {stem}")
                 transcript = transcribe_one(app, replace(request, source=path), Watch(show))
@@ -123,15 +124,19 @@ def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output:
 
 
 @contextmanager
-def _readable(source: Path) -> Iterator[Path]:
-    """The recording as a file: stdin is spooled to a temporary one."""
+def _readable(source: Path, settings: Settings) -> Iterator[Path]:
+    """The recording as a file: stdin is spooled to where the next start finds it, should this process be killed."""
     if source != STDIN:
         yield source
         return
-    with tempfile.TemporaryDirectory(prefix="stenogram-") as folder:
-        spool = Path(folder) / "stdin"
-        with spool.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file, 2**20)
+    with workspace(settings.cache_dir) as folder:
+        spool = folder / "stdin"
+        try:
+            with spool.open("wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file, 2**20)
+        except OSError as error:
+            cause = f"{error.strerror or error}. Standard input is kept there; set STENOGRAM_HOME to another folder"
+            raise errors.StorageError(path=folder.parent, cause=cause) from error
         yield spool
 
 
@@ -143,7 +148,7 @@ def _deliver(transcript: Transcript, source: Path, stem: str, output: Output, sh
             path = output.folder / (stem + formats.format_named(name).suffix)
             _write(path, body)
             written.append(path)
-    elif not output.as_json and not output.lines:
+    elif not output.as_json and not (output.lines and output.formats == ("text",)):
         sys.stdout.write(bodies[output.formats[0]])
     if output.as_json:
         _print_json(source, transcript, bodies if output.folder is None else {}, written, show.took_s)

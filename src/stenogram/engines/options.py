@@ -9,13 +9,6 @@ from stenogram.protocols import Engine
 from stenogram.types import LoadOptions, ModelFiles, TranscribeOptions
 
 
-def check_load(engine: Engine, options: LoadOptions) -> None:
-    """Refuse a device or number type that this engine does not have. Raises ``OptionNotSupported``."""
-    if options.device == "cuda" and "cuda" not in engine.supports:
-        raise OptionNotSupported(engine=engine.name, option="device = cuda")
-    _check_features(engine, options)
-
-
 def check(engine: Engine, files: ModelFiles, options: TranscribeOptions) -> None:
     """Refuse what this engine and model cannot do.
 
@@ -29,7 +22,14 @@ def check(engine: Engine, files: ModelFiles, options: TranscribeOptions) -> None
         )
 
 
-def _check_features(engine: Engine, options: LoadOptions | TranscribeOptions) -> None:
+def check_load(engine: Engine, options: LoadOptions) -> None:
+    """Refuse a way of loading that this engine does not know. Raises ``OptionNotSupported``."""
+    _check_features(engine, options)
+    if options.device == "cuda" and "cuda" not in engine.supports:
+        raise OptionNotSupported(engine=engine.name, option="device cuda")
+
+
+def _check_features(engine: Engine, options: TranscribeOptions | LoadOptions) -> None:
     for field in dataclasses.fields(options):
         feature = field.metadata.get("feature")
         if feature and feature not in engine.supports and getattr(options, field.name) != field.default:

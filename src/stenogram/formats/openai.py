@@ -1,7 +1,7 @@
 """The bodies of the OpenAI audio API: ``json`` and ``verbose_json``, field by field as its clients parse them.
 
 Keys of ours come on top of the API's and only where they say something: a word's ``probability``, ``interpolated`` and
-``speaker``; a segment's ``speaker``, ``channel`` and ``suspect``; ``model`` and ``warnings`` at the top.
+``speaker``; a segment's ``speaker``, ``channel``, ``retried`` and ``suspect``; ``model`` and ``warnings`` at the top.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ def _segment(segment: Segment) -> dict[str, Any]:
         fields["speaker"] = segment.speaker
     if segment.channel is not None:
         fields["channel"] = segment.channel
+    if segment.retried:
+        fields["retried"] = True
     if segment.suspect:
         fields["suspect"] = True
     return fields

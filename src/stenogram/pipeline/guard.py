@@ -4,7 +4,8 @@ The rules, in order:
 
 1. A segment is *doubtful* when it repeats itself (``compression_ratio`` above ``compression_ratio_threshold``), when
    the model was unsure (``avg_logprob`` below ``logprob_threshold``), or when there is no speech under it (the share
-   of silence, ``no_speech_prob`` where the engine gives none, above ``no_speech_threshold``).
+   of silence under its words, ``no_speech_prob`` where the engine gives none, above ``no_speech_threshold``; pauses
+   between words say nothing against them).
 2. A chunk with a doubtful segment is decoded once more, alone, by the engine's careful path. The second text,
    unless empty, is taken when it has fewer doubts or, with as many, a higher mean log-probability; its segments are
    marked ``retried``.
@@ -69,7 +70,10 @@ def silence_share(start: float, end: float, spans: Sequence[Span]) -> float:
 def _with_silence(segment: Segment, spans: Sequence[Span]) -> Segment:
     if segment.no_speech_prob is not None:
         return segment
-    return replace(segment, no_speech_prob=round(silence_share(segment.start, segment.end, spans), 4))
+    stretches = segment.words or (Span(segment.start, segment.end),)
+    total = sum(stretch.end - stretch.start for stretch in stretches)
+    silent = sum(silence_share(s.start, s.end, spans) * (s.end - s.start) for s in stretches)
+    return replace(segment, no_speech_prob=round(silent / total, 4) if total > 0 else 0.0)
 
 
 def _silent(segment: Segment, options: TranscribeOptions) -> bool:

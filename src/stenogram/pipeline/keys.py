@@ -8,21 +8,28 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stenogram.errors import FileNotReadable
-from stenogram.protocols import Engine
+from stenogram.errors import Cancelled, FileNotReadable
+from stenogram.protocols import Engine, Stop
 from stenogram.types import Chunk, ModelFiles, RunOptions, TranscribeOptions, canonical
 
 RULES = 1
 """Raise by one whenever decode, VAD, chunking, guard or joining change what text comes out."""
 
+_READ_BYTES = 2**20
 
-def of_file(path: Path) -> str:
-    """SHA-256 of the bytes of a file, hex. Raises ``FileNotReadable``."""
+
+def of_file(path: Path, stop: Stop) -> str:
+    """SHA-256 of the bytes of a file, hex. Raises ``FileNotReadable``, and ``Cancelled`` when ``stop`` says so."""
+    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(_READ_BYTES):
+                if stop():
+                    raise Cancelled
+                digest.update(block)
     except OSError as error:
         raise FileNotReadable(path=path, cause=error.strerror or str(error)) from error
+    return digest.hexdigest()
 
 
 def of_speech(file_digest: str, options: RunOptions) -> str:

@@ -70,10 +70,13 @@ class _Channel:
         return found
 
     def heard_s(self, audio: Audio, *, finished: bool) -> float:
-        """Speech is final up to this time."""
-        if finished or self.vad is None:
+        """All speech that begins before this time was given by ``hear``."""
+        if finished:
             return audio.duration
-        return self.vad.heard_s
+        if self.vad is not None:
+            return self.vad.heard_s
+        kept_back = self.spans[self.replayed : self.replayed + 1]
+        return min([audio.duration, *(span.start for span in kept_back)])
 
 
 WINDOW = 30 * SAMPLE_RATE
@@ -101,11 +104,12 @@ class FrontEnd:
             chunks: list[Chunk] = []
             for channel, audio in zip(channels, decoded.audios, strict=True):
                 chunks += self._hear(channel, audio, finished=decoded.finished)
+            heard_s = max(audio.duration for audio in decoded.audios)
             yield Heard(
                 chunks=tuple(sorted(chunks, key=lambda chunk: chunk.start)),
                 bounds={c.number: math.inf if decoded.finished else c.chunker.bound_s for c in channels},
-                heard_s=max(audio.duration for audio in decoded.audios),
-                total_s=decoded.total_s,
+                heard_s=heard_s,
+                total_s=heard_s if decoded.finished else decoded.total_s,  # a picture may outlast its sound
                 finished=decoded.finished,
                 warnings=decoded.warnings,
                 busy_s=dict(self.busy_s),

@@ -66,7 +66,7 @@ def transcribe(
     Raises ``InputError``, ``EngineError``, ``Cancelled``.
     """
     check_readable(source)
-    file_digest = keys.of_file(source)
+    file_digest = keys.of_file(source, watch.stop)
     key = keys.of_transcript(file_digest, options, parts.engine, parts.files)
     known = stored.read(Transcript, parts.cache.get("transcript", key))
     if known is not None:
@@ -135,16 +135,16 @@ class _Run:
         recogniser = Recogniser(self.parts.engine, self.parts.files, self.parts.cache, self.options.transcribe)
         for stage in ("decode", "vad", "chunk", "load", "transcribe"):
             self._tell(events.StageStarted(stage))
-        self.room.set()
         self._start(self._listen, source, folder)
         self._start(self._load)
         while not self.heard.finished or self.assembler.unfinished:
             self._receive(recogniser)
             self._submit()
-            for segment in self.assembler.release():
-                wanted = segment if self.options.transcribe.word_timestamps else replace(segment, words=())
-                self.segments.append(wanted)
-                yield wanted
+            for released in self.assembler.release():
+                # here and not in the engine: the guard and the join need the words
+                segment = released if self.options.transcribe.word_timestamps else replace(released, words=())
+                self.segments.append(segment)
+                yield segment
             done_s = min(self.assembler.done_s, self.heard.heard_s)
             self._tell(events.StageProgress("transcribe", done_s, self.heard.total_s))
         for stage, busy_s in self.busy_s.items():
@@ -156,7 +156,7 @@ class _Run:
         transcript = Transcript(
             segments=tuple(self.segments),
             duration=self.heard.heard_s,
-            language=options.language or (files.languages[0] if len(files.languages) == 1 else None),
+            language=options.language or files.only_language,
             task=options.task,
             model=files.name,
             engine=self.parts.engine.name,
@@ -260,10 +260,11 @@ class _Run:
         return self.closed.is_set()
 
     def _listen(self, source: Path, folder: Path) -> None:
-        """The front end; waits while enough chunks are at hand."""
+        """The front end; waits until what it heard is taken (the caller may be slow) and while enough is at hand."""
         known = stored.read(list[list[Span]], self.parts.cache.get("speech", self.speech_key))
         front = FrontEnd(self.parts.decoder, self.parts.open_vad, self.parts.engine.chunking, self.options, known)
         for heard in front.listen(source, folder, self._stopped):
+            self.room.clear()
             self.inbox.put(heard)
             while not self.room.wait(POLL_S):
                 if self._stopped():

@@ -1,0 +1,61 @@
+"""The Python API as a user's script meets it."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import assert_type
+
+import pytest
+
+import stenogram
+from stenogram.errors import EmptyFile, OptionError
+from stenogram.types import Segment, Transcript
+
+
+def test_a_transcript_has_text_segments_and_words_with_types(beckett: Path) -> None:
+    transcript = stenogram.transcribe(beckett)
+
+    assert_type(transcript.segments, tuple[Segment, ...])
+    assert "Ever" in transcript.text
+    assert transcript.segments[0].words[0].word == "Ever"
+    assert pickle.loads(pickle.dumps(transcript)) == transcript  # noqa: S301 - our own bytes
+
+
+def test_the_stream_gives_the_same_segments_and_the_transcript_as_its_value(beckett: Path) -> None:
+    segments = stenogram.stream(str(beckett))
+    assert_type(segments, Generator[Segment, None, Transcript])
+    found = []
+    while True:
+        try:
+            found.append(next(segments))
+        except StopIteration as ended:
+            transcript = ended.value
+            break
+
+    assert tuple(found) == transcript.segments == stenogram.transcribe(beckett).segments
+
+
+def test_an_unknown_option_is_refused_with_the_nearest_one(beckett: Path) -> None:
+    with pytest.raises(OptionError, match="did you mean language"):
+        stenogram.transcribe(beckett, langauge="en")
+
+
+def test_an_error_survives_the_way_to_another_process() -> None:
+    error = pickle.loads(pickle.dumps(EmptyFile(path="a.wav")))  # noqa: S301 - our own bytes
+
+    assert str(error) == str(EmptyFile(path="a.wav"))
+    assert error.code == "empty_file"
+    assert error.facts == {"path": "a.wav"}
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    script = "import sys, stenogram; print([m for m in ('numpy', 'av', 'onnxruntime', 'click') if m in sys.modules])"
+
+    result = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
+
+    assert result.stdout == "[]\n"
+    assert set(stenogram.__all__) <= set(dir(stenogram))
