@@ -83,7 +83,19 @@ def test_equal_stems_get_distinct_names_and_a_line_that_says_so(beckett: Path, t
     result = run("transcribe", tmp_path / "A.wav", tmp_path / "other" / "A.wave", "-o", tmp_path / "out")
 
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["A.txt", "A.wave.txt"]
-    assert "another recording has the same name" in result.stderr
+    assert "another recording has the name of its results; they are called A.wave" in result.stderr
+
+
+def test_no_recording_is_overwritten_by_its_own_results(beckett: Path, tmp_path: Path) -> None:
+    """Sound may be in a file of any name, also one that results would get."""
+    source = tmp_path / "talk.txt"
+    shutil.copy(beckett, source)
+
+    result = run("transcribe", source, "-f", "text,srt", "--output-dir", tmp_path)
+
+    assert source.read_bytes() == beckett.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["talk.txt", "talk.txt.srt", "talk.txt.txt"]
+    assert "they are called talk.txt" in result.stderr
 
 
 def test_a_bad_recording_is_told_and_does_not_stop_the_others(beckett: Path, tmp_path: Path) -> None:

@@ -64,6 +64,20 @@ def test_equal_stems_get_distinct_names() -> None:
     assert names.stem(STDIN) == ("stdin", False)
 
 
+def test_results_never_take_the_place_of_a_recording(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    sources = [Path("talk.mp3"), tmp_path / "out" / "talk.TXT", tmp_path / "link" / "b.txt", tmp_path / "c.txt"]
+    names = Names.sparing(sources, tmp_path / "out", {".txt", ".srt"})
+
+    assert [names.stem(source) for source in sources] == [
+        ("talk.mp3", True),
+        ("talk.TXT", True),
+        ("b.txt", True),
+        ("c", False),
+    ]
+
+
 @given(st.lists(st.sampled_from(["a.wav", "A.wav", "a.mp3", "a.mp3.wav", "a-2.wav", "é.wav", "e\u0301.wav"])))
 def test_no_two_recordings_ever_share_a_name(files: list[str]) -> None:
     names = Names()

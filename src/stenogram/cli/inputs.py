@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import glob
 import mimetypes
+import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from stenogram.errors import FileNotReadable
 
@@ -61,6 +63,17 @@ class Names:
     """Gives every recording a stem of its own in the output folder."""
 
     taken: set[str] = field(default_factory=set)
+
+    @classmethod
+    def sparing(cls, sources: Sequence[Path], folder: Path, suffixes: Collection[str]) -> Self:
+        """Names whose results in ``folder`` overwrite none of the ``sources``, whatever those are called."""
+        names = cls()
+        place = os.path.realpath(folder)
+        for path in {*sources, *(Path(os.path.realpath(source)) for source in sources)}:
+            endings = [suffix for suffix in suffixes if path.name.casefold().endswith(suffix)]
+            if endings and os.path.realpath(path.parent) == place:
+                names.taken.update(cls._key(path.name[: -len(ending)]) for ending in endings)
+        return names
 
     def stem(self, source: Path) -> tuple[str, bool]:
         """The stem for a recording's results, and whether it had to differ from the recording's own.

@@ -107,13 +107,15 @@ def _make_folder(folder: Path) -> None:
 
 def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output: Output) -> int:
     """Every recording in turn; one that fails is told and does not stop the others."""
-    names, worst = Names(), 0
+    suffixes = {formats.format_named(name).suffix for name in output.formats}
+    names = Names() if output.folder is None else Names.sparing(sources, output.folder, suffixes)
+    worst = 0
     for source in sources:
         stem, renamed = names.stem(source)
         try:
             with _readable(source) as path, Show(str(source), output.quiet, output.lines) as show:
                 if renamed:
-                    show.say(f"{source}: another recording has the same name; results are called {stem}")
+                    show.say(f"{source}: another recording has the name of its results; they are called {stem}")
                 transcript = transcribe_one(app, replace(request, source=path), Watch(show))
             _deliver(transcript, source, stem, output, show)
         except errors.InputError as error:
