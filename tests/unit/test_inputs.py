@@ -48,6 +48,19 @@ def test_a_name_with_brackets_is_a_file_when_it_exists(tmp_path: Path) -> None:
     assert expand([str(tmp_path / "talk [final].wav")]) == [tmp_path / "talk [final].wav"]
 
 
+@pytest.mark.parametrize("name", ["x" * 300 + ".wav", "x/" * 3000 + "x.wav", "nul\0.wav"])
+def test_a_name_that_no_file_can_have_is_left_for_the_run_to_report(name: str) -> None:
+    assert expand([name]) == [Path(name)]
+
+
+def test_an_empty_name_is_not_taken_for_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.wav").touch()
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(FileNotReadable, match="a name is empty"):
+        expand([""])
+
+
 def test_the_same_recording_twice_is_done_once(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
 

@@ -27,7 +27,7 @@ MEDIA_SUFFIXES = frozenset(
 def expand(arguments: Sequence[str]) -> list[Path]:
     """Files as they are, globs and folders (with all below) expanded and sorted, ``-`` as ``STDIN``, each once.
 
-    Raises ``FileNotReadable`` for a folder without recordings or a glob without matches.
+    Raises ``FileNotReadable`` for a folder without recordings, a glob without matches, or an empty name.
     """
     found: dict[Path, None] = {}
     for argument in arguments:
@@ -39,12 +39,14 @@ def _expand_one(argument: str) -> Iterator[Path]:
     path = Path(argument)
     if argument == "-":
         yield STDIN
-    elif path.is_dir():
+    elif not argument:  # an unset variable of a script; as a path it would mean all of the working folder
+        raise FileNotReadable(path="''", cause="a name is empty")
+    elif os.path.isdir(argument):  # noqa: PTH112 - Path.is_dir raises for names that are too long
         recordings = sorted(file for file in path.rglob("*") if _is_media(file) and file.is_file())
         if not recordings:
             raise FileNotReadable(path=path, cause="no audio or video files in this folder")
         yield from recordings
-    elif glob.has_magic(argument) and not path.exists():
+    elif glob.has_magic(argument) and not os.path.exists(argument):  # noqa: PTH110 - as above
         matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - absolute patterns too
         if not matches:
             raise FileNotReadable(path=path, cause="no file has such a name")
