@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from stenogram.cli.transcribe import _write
+from stenogram.errors import StorageError
 from stenogram.testing.scoring import word_error_rate
 
 BECKETT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
@@ -215,6 +217,49 @@ def test_a_reader_that_leaves_gets_no_traceback(beckett: Path) -> None:
         process.stdout.close()
 
         assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+@pytest.mark.parametrize("options", [["--show"], ["--json"], ["--format", "srt"]])
+def test_a_full_disk_behind_stdout_is_told(options: list[str], beckett: Path) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        result = subprocess.run(
+            [*STENOGRAM, "transcribe", "--quiet", *options, str(beckett)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    assert result.stderr == "stenogram: stdout cannot be written: No space left on device.\n"
+    assert result.returncode == 4
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams by a POSIX shell")
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 0), ("<&-", 1), ("<&- >&- 2>&-", 1)])
+def test_closed_streams_are_no_reason_to_fail(closed: str, code: int, beckett: Path, tmp_path: Path) -> None:
+    source = "-" if "<" in closed else str(beckett)
+    command = f'exec "$@" {closed}'
+    result = subprocess.run(
+        ["/bin/sh", "-c", command, "sh", *STENOGRAM, "transcribe", source, "-o", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert "Traceback" not in result.stderr
+    assert result.returncode == code
+    assert (tmp_path / "beckett.txt").exists() == (code == 0)
+
+
+def test_a_folder_that_takes_no_files_is_told(tmp_path: Path) -> None:
+    """Neither the file nor the removal of its half works there, as on a read-only file system."""
+    (tmp_path / "no folder").touch()
+
+    with pytest.raises(StorageError, match=r"talk\.txt cannot be written: Not a directory"):
+        _write(tmp_path / "no folder" / "talk.txt", "text")
 
 
 def test_help_of_every_command_works() -> None:
