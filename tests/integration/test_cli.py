@@ -129,6 +129,18 @@ def test_json_mode_is_one_object_for_each_recording(beckett: Path, tmp_path: Pat
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_is_json_in_every_locale(encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    source = tmp_path / "речь é 🎤.wav"
+
+    result = subprocess.run(
+        [*STENOGRAM, "transcribe", "--json", str(source)], capture_output=True, timeout=120, check=False
+    )
+
+    assert json.loads(result.stdout.decode("utf-8" if encoding == "utf-8" else "ascii"))["file"] == str(source)
+
+
 def test_stdin_is_a_recording_too(beckett: Path) -> None:
     result = run("transcribe", "-", stdin=beckett)
 
