@@ -147,6 +147,24 @@ def test_stdin_is_a_recording_too(beckett: Path) -> None:
     assert word_error_rate(BECKETT, result.stdout).rate < 0.2
 
 
+@pytest.mark.skipif(os.name != "posix", reason="kills")
+def test_a_recording_from_stdin_does_not_outlive_a_killed_run(beckett: Path) -> None:
+    """It is big, it may be private, and its place is swept at the next start."""
+    work = Path(os.environ["STENOGRAM_HOME"]) / "cache" / "work"
+    process = subprocess.Popen([*STENOGRAM, "transcribe", "-"], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(beckett.read_bytes())
+    process.stdin.flush()
+    process.kill()
+    process.communicate(timeout=60)
+    killed = list(work.glob("*/stdin"))
+
+    run("transcribe", "-q", beckett)
+
+    assert len(killed) == 1
+    assert list(work.glob("*/stdin")) == []
+
+
 def test_the_second_run_comes_from_the_cache(beckett: Path) -> None:
     first = run("transcribe", "--json", beckett)
     second = run("transcribe", beckett)

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from stenogram import config, errors, formats
 from stenogram.app import App, api
 from stenogram.app.transcribe import Request, resolve
 from stenogram.app.transcribe import transcribe as transcribe_one
+from stenogram.cache import workspace
 from stenogram.cli.exits import exit_code
 from stenogram.cli.inputs import STDIN, Names, expand
 from stenogram.cli.options import options_of
@@ -113,7 +113,7 @@ def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output:
     for source in sources:
         stem, renamed = names.stem(source)
         try:
-            with _readable(source) as path, Show(str(source), output.quiet, output.lines) as show:
+            with _readable(source, app) as path, Show(str(source), output.quiet, output.lines) as show:
                 if renamed:
                     show.say(f"{source}: another recording has the name of its results; they are called {stem}")
                 transcript = transcribe_one(app, replace(request, source=path), Watch(show))
@@ -125,15 +125,18 @@ def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output:
 
 
 @contextmanager
-def _readable(source: Path) -> Iterator[Path]:
-    """The recording as a file: stdin is spooled to a temporary one."""
+def _readable(source: Path, app: App) -> Iterator[Path]:
+    """The recording as a file: stdin is spooled beside the decoded samples, where a killed run leaves nothing."""
     if source != STDIN:
         yield source
         return
-    with tempfile.TemporaryDirectory(prefix="stenogram-") as folder:
-        spool = Path(folder) / "stdin"
-        with spool.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file, 2**20)
+    with workspace(app.settings.cache_dir) as folder:
+        spool = folder / "stdin"
+        try:
+            with spool.open("wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file, 2**20)
+        except OSError as error:
+            raise errors.StorageError(path=folder, cause=error.strerror or error) from error
         yield spool
 
 
