@@ -213,6 +213,8 @@ def test_ctrl_c_stops_and_the_same_command_goes_on_where_it_was(ten_minutes: Pat
         (["transcribe", "no such file.wav"], 1, "no such file.wav: cannot be read"),
         (["transcribe", "x.wav", "-o", "/dev/null/out"], 4, "/dev/null/out cannot be written"),
         (["models", "list", "--language", "ru"], 1, "no model of this version speaks Russian"),
+        (["cache", "clear", "chunks"], 2, "'chunks' is not one of 'transcript', 'chunk', 'speech'"),
+        (["cache", "clear", "../.."], 2, "is not one of"),
         (["nonsense"], 2, "No such command"),
     ],
 )
