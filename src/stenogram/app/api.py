@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def transcribe(
 
 def stream(
     source: str | os.PathLike[str], *, listener: events.Listener = events.ignore, **options: Any
-) -> Iterator[Segment]:
+) -> Generator[Segment, None, None]:
     """Yield the segments of a file in order, each as soon as it is final; as ``transcribe`` otherwise.
 
     Closing the iterator stops the work; what was finished stays in the cache.
