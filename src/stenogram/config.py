@@ -7,11 +7,12 @@ reference are derived here, so that they cannot differ.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from stenogram.errors import OptionError
 from stenogram.types import option
@@ -104,12 +105,14 @@ def _convert(row: OptionRow, value: Any, source: str) -> Any:
 
     if row.type is bool and isinstance(value, str):
         value = {"1": True, "yes": True, "on": True, "0": False, "no": False, "off": False}.get(value.lower(), value)
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     try:
         converted = msgspec.convert(value, row.type, strict=False)
     except msgspec.ValidationError as error:
-        raise OptionError(name=source, value=value, cause=str(error)) from error
+        raise OptionError(name=source, value=value, cause=f"must be {_wanted(row.type)}") from error
     if isinstance(converted, int | float):
-        if converted != converted:  # noqa: PLR0124 - only NaN differs from itself
+        if math.isnan(converted):
             raise OptionError(name=source, value=value, cause="must be a number")
         if row.low is not None and converted < row.low:
             raise OptionError(name=source, value=value, cause=f"must be at least {row.low:g}")
@@ -118,21 +121,30 @@ def _convert(row: OptionRow, value: Any, source: str) -> Any:
     return converted
 
 
+def _wanted(kind: Any) -> str:
+    """What a value of a type is called."""
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(get_args(kind))
+    kind = (get_args(kind) or (kind,))[0]  # ``int`` of ``int | None``
+    return {bool: "on or off", int: "a whole number", float: "a number"}.get(kind, "text")
+
+
 def environment() -> dict[str, str]:
     """The environment, over the ``.env`` file of the working folder."""
     return dotenv(Path(".env")) | os.environ
 
 
 def dotenv(path: Path) -> dict[str, str]:
-    """The ``NAME=value`` lines of a ``.env`` file, in UTF-8; none where there is no such file (some call a folder so).
+    """The ``NAME=value`` lines of a ``.env`` file; absent: nothing. Quotes around a value are taken off.
 
-    Quotes around a value are taken off. Raises ``OptionError`` where the file cannot be read.
+    The file may be another program's: what is not text in it does no harm. Raises ``OptionError`` when it cannot be
+    read.
     """
-    if not os.path.isfile(path):  # noqa: PTH113 - False, not an error, in a folder that may not be searched
+    if not path.is_file():  # absent; or a folder, as some call their virtual environment
         return {}
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"{path.absolute()} cannot be read: {error}. Save it as UTF-8, or remove it.") from error
+        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    except OSError as error:
+        raise OptionError(name="settings file", value=str(path.absolute()), cause=error.strerror or error) from error
     pairs = (line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#"))
     return {name.removeprefix("export ").strip(): value.strip().strip("\"'") for name, value in pairs}

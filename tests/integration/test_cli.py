@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from stenogram.cli.transcribe import _write
+from stenogram.errors import StorageError
 from stenogram.testing.scoring import word_error_rate
 
 BECKETT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
@@ -102,7 +104,19 @@ def test_equal_stems_get_distinct_names_and_a_line_that_says_so(beckett: Path, t
     result = run("transcribe", tmp_path / "A.wav", tmp_path / "other" / "A.wave", "-o", tmp_path / "out")
 
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["A.txt", "A.wave.txt"]
-    assert "another recording has the same name" in result.stderr
+    assert "another recording has the name of its results; they are called A.wave" in result.stderr
+
+
+def test_no_recording_is_overwritten_by_its_own_results(beckett: Path, tmp_path: Path) -> None:
+    """Sound may be in a file of any name, also one that results would get."""
+    source = tmp_path / "talk.txt"
+    shutil.copy(beckett, source)
+
+    result = run("transcribe", source, "-f", "text,srt", "--output-dir", tmp_path)
+
+    assert source.read_bytes() == beckett.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["talk.txt", "talk.txt.srt", "talk.txt.txt"]
+    assert "they are called talk.txt" in result.stderr
 
 
 def test_a_bad_recording_is_told_and_does_not_stop_the_others(beckett: Path, tmp_path: Path) -> None:
@@ -134,6 +148,18 @@ def test_json_mode_is_one_object_for_each_recording(beckett: Path, tmp_path: Pat
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_is_json_in_every_locale(encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    source = tmp_path / "речь é 🎤.wav"
+
+    result = subprocess.run(
+        [*STENOGRAM, "transcribe", "--json", str(source)], capture_output=True, timeout=120, check=False
+    )
+
+    assert json.loads(result.stdout.decode("utf-8" if encoding == "utf-8" else "ascii"))["file"] == str(source)
+
+
 def test_stdin_is_a_recording_too(beckett: Path) -> None:
     result = run("transcribe", "-", stdin=beckett)
 
@@ -153,6 +179,24 @@ def test_a_full_disk_under_stdin_is_told_and_nothing_stays(beckett: Path) -> Non
     assert "Traceback" not in result.stderr
     assert result.returncode == 4
     assert not [path for path in Path(os.environ["STENOGRAM_HOME"]).rglob("*") if path.is_file()]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills")
+def test_a_recording_from_stdin_does_not_outlive_a_killed_run(beckett: Path) -> None:
+    """It is big, it may be private, and its place is swept at the next start."""
+    work = Path(os.environ["STENOGRAM_HOME"]) / "cache" / "work"
+    process = subprocess.Popen([*STENOGRAM, "transcribe", "-"], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(beckett.read_bytes())
+    process.stdin.flush()
+    process.kill()
+    process.communicate(timeout=60)
+    killed = list(work.glob("*/stdin"))
+
+    run("transcribe", "-q", beckett)
+
+    assert len(killed) == 1
+    assert list(work.glob("*/stdin")) == []
 
 
 def test_the_second_run_comes_from_the_cache(beckett: Path) -> None:
@@ -206,8 +250,9 @@ def test_ctrl_c_stops_and_the_same_command_goes_on_where_it_was(ten_minutes: Pat
         (["transcribe", "no such file.wav"], 1, "no such file.wav: cannot be read"),
         (["transcribe", "x.wav", "-o", "/dev/null/out"], 4, "/dev/null/out cannot be written"),
         (["models", "list", "--language", "ru"], 1, "no model of this version speaks Russian"),
-        (["nonsense"], 2, "No such command"),
         (["cache", "clear", "chunks"], 2, "'chunks' is not one of 'transcript', 'chunk', 'speech'"),
+        (["cache", "clear", "../.."], 2, "is not one of"),
+        (["nonsense"], 2, "No such command"),
     ],
 )
 def test_mistakes_get_one_clear_line_and_their_exit_code(args: list[str], code: int, message: str) -> None:
@@ -241,6 +286,49 @@ def test_a_reader_that_leaves_gets_no_traceback(beckett: Path) -> None:
         process.stdout.close()
 
         assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+@pytest.mark.parametrize("options", [["--show"], ["--json"], ["--format", "srt"]])
+def test_a_full_disk_behind_stdout_is_told(options: list[str], beckett: Path) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        result = subprocess.run(
+            [*STENOGRAM, "transcribe", "--quiet", *options, str(beckett)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    assert result.stderr == "stenogram: stdout cannot be written: No space left on device.\n"
+    assert result.returncode == 4
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams by a POSIX shell")
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 0), ("<&-", 1), ("<&- >&- 2>&-", 1)])
+def test_closed_streams_are_no_reason_to_fail(closed: str, code: int, beckett: Path, tmp_path: Path) -> None:
+    source = "-" if "<" in closed else str(beckett)
+    command = f'exec "$@" {closed}'
+    result = subprocess.run(
+        ["/bin/sh", "-c", command, "sh", *STENOGRAM, "transcribe", source, "-o", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert "Traceback" not in result.stderr
+    assert result.returncode == code
+    assert (tmp_path / "beckett.txt").exists() == (code == 0)
+
+
+def test_a_folder_that_takes_no_files_is_told(tmp_path: Path) -> None:
+    """Neither the file nor the removal of its half works there, as on a read-only file system."""
+    (tmp_path / "no folder").touch()
+
+    with pytest.raises(StorageError, match=r"talk\.txt cannot be written: Not a directory"):
+        _write(tmp_path / "no folder" / "talk.txt", "text")
 
 
 def test_help_of_every_command_works() -> None:

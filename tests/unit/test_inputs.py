@@ -48,6 +48,19 @@ def test_a_name_with_brackets_is_a_file_when_it_exists(tmp_path: Path) -> None:
     assert expand([str(tmp_path / "talk [final].wav")]) == [tmp_path / "talk [final].wav"]
 
 
+@pytest.mark.parametrize("name", ["x" * 300 + ".wav", "x/" * 3000 + "x.wav", "nul\0.wav"])
+def test_a_name_that_no_file_can_have_is_left_for_the_run_to_report(name: str) -> None:
+    assert expand([name]) == [Path(name)]
+
+
+def test_an_empty_name_is_not_taken_for_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.wav").touch()
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(FileNotReadable, match="a name is empty"):
+        expand([""])
+
+
 def test_the_same_recording_twice_is_done_once(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
 
@@ -62,6 +75,20 @@ def test_equal_stems_get_distinct_names() -> None:
     assert names.stem(Path("y/A.mp4")) == ("A-2", True)
     assert names.stem(Path("y/a.WAV")) == ("a.WAV", True)
     assert names.stem(STDIN) == ("stdin", False)
+
+
+def test_results_never_take_the_place_of_a_recording(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    sources = [Path("talk.mp3"), tmp_path / "out" / "talk.TXT", tmp_path / "link" / "b.txt", tmp_path / "c.txt"]
+    names = Names.sparing(sources, tmp_path / "out", {".txt", ".srt"})
+
+    assert [names.stem(source) for source in sources] == [
+        ("talk.mp3", True),
+        ("talk.TXT", True),
+        ("b.txt", True),
+        ("c", False),
+    ]
 
 
 @given(st.lists(st.sampled_from(["a.wav", "A.wav", "a.mp3", "a.mp3.wav", "a-2.wav", "é.wav", "e\u0301.wav"])))

@@ -9,6 +9,7 @@ from stenogram.cache import open_cache
 from stenogram.config import Settings
 
 MIB = 2**20
+KINDS = ("transcript", "chunk", "speech")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,7 +30,7 @@ def info() -> None:
 
 
 @cache.command()
-@click.argument("kind", required=False, type=click.Choice(["transcript", "chunk", "speech"]))
+@click.argument("kind", required=False, type=click.Choice(KINDS), metavar="[KIND]")
 def clear(kind: str | None) -> None:
     """Remove all results, or those of one kind (see info)."""
     freed = open_cache(config.read(Settings)).clear(kind)

@@ -6,9 +6,10 @@ import glob
 import mimetypes
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from stenogram.errors import FileNotReadable
 
@@ -26,7 +27,7 @@ MEDIA_SUFFIXES = frozenset(
 def expand(arguments: Sequence[str]) -> list[Path]:
     """Files as they are, globs and folders (with all below) expanded and sorted, ``-`` as ``STDIN``, each once.
 
-    Raises ``FileNotReadable`` for a folder without recordings or a glob without matches.
+    Raises ``FileNotReadable`` for a folder without recordings, a glob without matches, or an empty name.
     """
     found: dict[Path, None] = {}
     for argument in arguments:
@@ -38,12 +39,14 @@ def _expand_one(argument: str) -> Iterator[Path]:
     path = Path(argument)
     if argument == "-":
         yield STDIN
-    elif os.path.isdir(path):  # noqa: PTH112 - False, not an error, for a name too long or a closed folder
+    elif not argument:  # an unset variable of a script; as a path it would mean all of the working folder
+        raise FileNotReadable(path="''", cause="a name is empty")
+    elif os.path.isdir(argument):  # noqa: PTH112 - Path.is_dir raises for names that are too long
         recordings = sorted(file for file in path.rglob("*") if _is_media(file) and file.is_file())
         if not recordings:
             raise FileNotReadable(path=path, cause="no audio or video files in this folder")
         yield from recordings
-    elif glob.has_magic(argument) and not os.path.exists(path):  # noqa: PTH110 - the same
+    elif glob.has_magic(argument) and not os.path.exists(argument):  # noqa: PTH110 - as above
         matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - absolute patterns too
         if not matches:
             raise FileNotReadable(path=path, cause="no file has such a name")
@@ -62,6 +65,17 @@ class Names:
     """Gives every recording a stem of its own in the output folder."""
 
     taken: set[str] = field(default_factory=set)
+
+    @classmethod
+    def sparing(cls, sources: Sequence[Path], folder: Path, suffixes: Collection[str]) -> Self:
+        """Names whose results in ``folder`` overwrite none of the ``sources``, whatever those are called."""
+        names = cls()
+        place = os.path.realpath(folder)
+        for path in {*sources, *(Path(os.path.realpath(source)) for source in sources)}:
+            endings = [suffix for suffix in suffixes if path.name.casefold().endswith(suffix)]
+            if endings and os.path.realpath(path.parent) == place:
+                names.taken.update(cls._key(path.name[: -len(ending)]) for ending in endings)
+        return names
 
     def stem(self, source: Path) -> tuple[str, bool]:
         """The stem for a recording's results, and whether it had to differ from the recording's own.

@@ -6,6 +6,8 @@ import importlib
 import io
 import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -49,6 +51,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit; every error of ours is one line on stderr."""
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot show
@@ -65,14 +68,28 @@ def main() -> None:
     except errors.StenogramError as error:
         click.echo(f"stenogram: {error}", err=True)
         code = exit_code(error)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        lost = errors.StorageError(path="stdout", cause=error.strerror or error)  # a full disk; click sees to pipes
+        click.echo(f"stenogram: {lost}", err=True)
+        _leave_at_once(exit_code(lost))
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _leave_at_once(code: int) -> NoReturn:
     """Exit although a thread may be inside a native call, which Python would wait for or trip over."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
     os._exit(code)
+
+
+def _open_missing_streams() -> None:
+    """Put the null device where the caller closed a standard stream: Python has None there, and reuses its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from stenogram import events
@@ -17,6 +19,9 @@ from stenogram.types import Segment
 
 LINE_EVERY_S = 10.0
 """Without a terminal, progress is one line in this many seconds."""
+
+BAR_FROM_COLUMNS, SPEED_FROM_COLUMNS = 40, 60
+"""Narrower terminals have no bar, and no speed beside it."""
 
 
 def clock(time_s: float, *, millis: bool = False) -> str:
@@ -28,7 +33,18 @@ def clock(time_s: float, *, millis: bool = False) -> str:
     return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes:02d}:{seconds}"
 
 
+class _Name(ProgressColumn):
+    """The name of the file, cut where there is no room: what moves must stay in sight."""
+
+    def render(self, task: Task) -> Text:
+        name = "".join(char if char.isprintable() else "?" for char in Path(task.description).name)
+        return Text(name, no_wrap=True, overflow="ellipsis")
+
+
 class _Done(ProgressColumn):
+    def get_table_column(self) -> Column:
+        return Column(no_wrap=True)
+
     def render(self, task: Task) -> Text:
         total = clock(task.total) if task.total else "?"
         return Text(f"{clock(task.completed)}/{total}", style="progress.download")
@@ -37,7 +53,17 @@ class _Done(ProgressColumn):
 class _Rtfx(ProgressColumn):
     def render(self, task: Task) -> Text:
         elapsed = task.finished_time or task.elapsed
-        return Text(f"{task.completed / elapsed:.0f}x" if elapsed else "", style="progress.data.speed")
+        return Text(
+            f"{task.completed / elapsed:.0f}x" if elapsed and task.completed else "", style="progress.data.speed"
+        )
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    if width < BAR_FROM_COLUMNS:
+        return [_Name(), _Done()]
+    if width < SPEED_FROM_COLUMNS:
+        return [_Name(), BarColumn(), _Done()]
+    return [_Name(), BarColumn(), _Done(), _Rtfx(), TimeRemainingColumn()]
 
 
 @dataclass(slots=True)
@@ -59,13 +85,9 @@ class Show:
     """The whole transcript was known."""
 
     def __enter__(self) -> Self:
-        if not self.quiet and self.console.is_terminal:
+        if not self.quiet and self.console.is_terminal and not self.console.is_dumb_terminal:
             self.progress = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                _Done(),
-                _Rtfx(),
-                TimeRemainingColumn(),
+                *_columns(self.console.width),
                 console=self.console,
                 transient=True,
                 redirect_stdout=self.lines and sys.stdout.isatty(),

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,13 +108,15 @@ def _make_folder(folder: Path) -> None:
 
 def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output: Output) -> int:
     """Every recording in turn; one that fails is told and does not stop the others."""
-    names, worst = Names(), 0
+    suffixes = {formats.format_named(name).suffix for name in output.formats}
+    names = Names() if output.folder is None else Names.sparing(sources, output.folder, suffixes)
+    worst = 0
     for source in sources:
         stem, renamed = names.stem(source)
         try:
             with _readable(source, app.settings) as path, Show(str(source), output.quiet, output.lines) as show:
                 if renamed:
-                    show.say(f"{source}: another recording has the same name; results are called {stem}")
+                    show.say(f"{source}: another recording has the name of its results; they are called {stem}")
                 transcript = transcribe_one(app, replace(request, source=path), Watch(show))
             _deliver(transcript, source, stem, output, show)
         except errors.InputError as error:
@@ -177,14 +179,19 @@ def _print_json(
     for name, body in bodies.items():
         if name != "text":
             facts[name] = json.loads(body) if name.endswith("json") else body
-    click.echo(json.dumps(facts, ensure_ascii=False))
+    _echo_json(facts)
+
+
+def _echo_json(facts: dict[str, Any]) -> None:
+    """One line; escaped as JSON does it where the locale is not UTF-8, since Python's escapes are not JSON's."""
+    click.echo(json.dumps(facts, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf")))
 
 
 def _tell_failure(source: Path, error: errors.InputError, output: Output) -> None:
     message = str(error) if source != STDIN else str(error).replace(str(error.facts.get("path")), "stdin")
     if output.as_json:
         failure = {"code": error.code, "message": message}
-        click.echo(json.dumps({"file": str(source), "status": "failed", "error": failure}, ensure_ascii=False))
+        _echo_json({"file": str(source), "status": "failed", "error": failure})
     else:
         click.echo(f"stenogram: {message}", err=True)
 
@@ -196,5 +203,6 @@ def _write(path: Path, body: str) -> None:
         part.write_text(body, encoding="utf-8", newline="")
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only file system refuses this too
+            part.unlink(missing_ok=True)
         raise errors.StorageError(path=path, cause=error.strerror) from error
