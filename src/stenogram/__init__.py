@@ -52,11 +52,6 @@ __all__ = [
 ]
 
 
-def __dir__() -> list[str]:
-    """What a shell or a notebook offers after a dot."""
-    return __all__
-
-
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used."""
     if name in _HOMES:

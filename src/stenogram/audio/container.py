@@ -40,6 +40,9 @@ file cut off."""
 _LEAST_BIT_RATE = 300.0
 """Bits per second below which a declared length cannot be true: half of what the thriftiest speech codec needs."""
 
+_CUT_FROM_S = 1.0
+"""A file that declares more sound than this, and holds none, was cut off; one that declares less is empty."""
+
 _BUFFER_BYTES = 65_536
 _PCM_PACKET_BYTES = 32_768
 """Size of packets FFmpeg cuts WAV into. Larger saves little and makes opening slower (it probes by packets)."""
@@ -74,6 +77,9 @@ class Track:
         """Build the error for a track that gave no sound."""
         if damaged_packets:
             return _failure(self.path, self.head, f"{damaged_packets} of its packets could not be decoded")
+        if self.own and self.recorded and (self.total_s or 0.0) > _CUT_FROM_S:
+            cause = f"it announces {self.total_s:.0f} s of sound and holds none of it, as when it was cut off"
+            return DamagedMedia(path=self.path, cause=cause)
         return NoAudio(path=self.path, cause="its sound track is empty")
 
 
@@ -199,6 +205,8 @@ def _candidates(path: Path, container: InputContainer, head: bytes) -> list[Audi
     what = sniff.describe(head)
     if what is not None:
         raise NotMedia(path=path, cause=f"it is {what}")
+    if not container.streams and sniff.media_kind(head) is not None:
+        raise NoAudio(path=path, cause="no track is in it; it is empty, or was cut off")
     if container.streams.video:
         raise NoAudio(path=path, cause="it has a picture but no sound track")
     raise NoAudio(path=path, cause="it has no sound track")

@@ -81,5 +81,8 @@ def check_space(folder: Path, wanted_bytes: int) -> None:
     except OSError as error:
         raise StorageError(path=folder, cause=error.strerror or error) from error
     if free_bytes < wanted_bytes + _SPARE_BYTES:
-        cause = f"decoding needs {wanted_bytes / 1e6:.0f} MB there, {free_bytes / 1e6:.0f} MB are free"
+        cause = (
+            f"decoding needs {wanted_bytes / 1e6:.0f} MB there and leaves {_SPARE_BYTES / 1e6:.0f} MB to others, "
+            f"{free_bytes / 1e6:.0f} MB are free. Make room, or set STENOGRAM_HOME to another folder"
+        )
         raise StorageError(path=folder, cause=cause)

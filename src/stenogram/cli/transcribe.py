@@ -179,19 +179,14 @@ def _print_json(
     for name, body in bodies.items():
         if name != "text":
             facts[name] = json.loads(body) if name.endswith("json") else body
-    _echo_json(facts)
-
-
-def _echo_json(facts: dict[str, Any]) -> None:
-    """One line; escaped as JSON does it where the locale is not UTF-8, since Python's escapes are not JSON's."""
-    click.echo(json.dumps(facts, ensure_ascii=not sys.stdout.encoding.lower().startswith("utf")))
+    click.echo(json.dumps(facts, ensure_ascii=False))
 
 
 def _tell_failure(source: Path, error: errors.InputError, output: Output) -> None:
     message = str(error) if source != STDIN else str(error).replace(str(error.facts.get("path")), "stdin")
     if output.as_json:
         failure = {"code": error.code, "message": message}
-        _echo_json({"file": str(source), "status": "failed", "error": failure})
+        click.echo(json.dumps({"file": str(source), "status": "failed", "error": failure}, ensure_ascii=False))
     else:
         click.echo(f"stenogram: {message}", err=True)
 

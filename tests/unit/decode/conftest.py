@@ -70,11 +70,12 @@ class Make:
     ) -> Path:
         """Any audio codec, in the container that ``name`` (or ``format``) says.
 
-        ``picture``: frames of video beside it, at 10 a second. ``offset_s``: where the sound starts.
+        ``picture``: frames of video beside it, at 10 a second. ``offset_s``: where the sound starts. ``muxer``: its
+        options.
         """
         path = self.folder / name
         picture, offset_s = more.get("picture", 0), more.get("offset_s", 0.0)
-        with av.open(path, "w", format=more.get("format")) as container:
+        with av.open(path, "w", format=more.get("format"), container_options=more.get("muxer", {})) as container:
             video: Any = container.add_stream("mpeg4" if path.suffix != ".webm" else "libvpx", 10) if picture else None
             if video is not None:
                 video.width = video.height = 64

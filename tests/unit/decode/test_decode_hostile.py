@@ -176,6 +176,14 @@ def test_mp4_without_its_index(make: Any, decode: Decode, sine: Any) -> None:
     assert "index" in refusal(decode, path, errors.DamagedMedia)
 
 
+def test_mp4_of_which_only_the_index_came(make: Any, decode: Decode, sine: Any) -> None:
+    """A download cut off early: what is missing is the sound, and the message says how much of it."""
+    path = make.encode("a.m4a", "aac", sine(440, 5), muxer={"movflags": "faststart"})
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"mdat") + 4])
+    assert "announces 5 s of sound and holds none" in refusal(decode, path, errors.DamagedMedia)
+
+
 @pytest.mark.parametrize(("riff", "data"), [(0xFFFFFFFF, 0xFFFFFFFF), (0, 0), (0xFFFFFFFF, 0)])
 def test_wav_from_a_pipe_has_no_length(make: Any, decode: Decode, sine: Any, riff: int, data: int) -> None:
     """Sizes that a writer could not know: what is there is decoded, without complaint."""
@@ -342,7 +350,9 @@ def test_too_many_channels_to_take_apart(make: Any, decode: Decode) -> None:
 
 def test_a_disk_too_full_is_known_before(tmp_path: Path) -> None:
     """More is needed than any disk has: StorageError names the folder and both amounts."""
-    with pytest.raises(errors.StorageError, match=r"needs \d+ MB there, \d+ MB are free"):
+    with pytest.raises(
+        errors.StorageError, match=r"needs \d+ MB there and leaves \d+ MB to others, \d+ MB are free\. Make room"
+    ):
         check_space(tmp_path, 2**60)
 
 
