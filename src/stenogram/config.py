@@ -36,12 +36,16 @@ class Settings:
     @property
     def cache_dir(self) -> Path:
         """Folder of the local cache."""
-        return Path(self.home) / "cache" if self.home else _user_folder("cache")
+        return self._home / "cache" if self._home else _user_folder("cache")
 
     @property
     def models_dir(self) -> Path:
         """Folder of fetched models."""
-        return (Path(self.home) if self.home else _user_folder("data")) / "models"
+        return (self._home or _user_folder("data")) / "models"
+
+    @property
+    def _home(self) -> Path | None:
+        return Path(self.home).expanduser() if self.home else None  # no shell has seen what a .env file says
 
 
 @dataclass(frozen=True, slots=True)

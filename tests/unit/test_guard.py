@@ -62,6 +62,18 @@ def test_an_empty_second_text_never_removes_the_first() -> None:
     assert [(segment.text, segment.suspect) for segment in checked.segments] == [("a good text", True)]
 
 
+def test_a_second_text_that_loses_good_words_is_not_taken() -> None:
+    good = altered(text="four good words here", end=5.0)
+    bad = altered(text="la la la", start=5.0, compression_ratio=9.0)
+
+    checked = guard.check(CHUNK, [good, bad], OPTIONS, lambda: [altered(text="Oh.")])
+
+    assert [(segment.text, segment.suspect) for segment in checked.segments] == [
+        ("four good words here", False),
+        ("la la la", True),
+    ]
+
+
 def test_text_with_no_speech_under_it_is_dropped_and_reported() -> None:
     invented = altered(start=9.2, end=10.0, text="thanks for watching")
 

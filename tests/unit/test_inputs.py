@@ -18,7 +18,7 @@ def test_a_file_named_outright_is_tried_whatever_it_is_called(tmp_path: Path) ->
 
 def test_a_folder_gives_its_recordings_with_all_below_in_order(tmp_path: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
-    for name in ("b.MP3", "a.wav", "notes.txt", "deep/er/запись.m4a", "cover.jpg"):
+    for name in ("b.MP3", "a.wav", "notes.txt", "deep/er/запись.m4a", "cover.jpg", "._a.wav", "list.m3u", "tune.mid"):
         (tmp_path / name).touch()
 
     assert [path.relative_to(tmp_path).as_posix() for path in expand([str(tmp_path)])] == [
@@ -102,3 +102,10 @@ def test_no_two_recordings_ever_share_a_name(files: list[str]) -> None:
 @pytest.mark.parametrize("name", ["a" * 300, "no such folder/x.wav"])
 def test_a_name_that_cannot_be_is_left_for_the_reader_to_refuse(name: str) -> None:
     assert expand([name]) == [Path(name)]
+
+
+def test_a_file_called_dash_is_not_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert expand(["-"]) == [STDIN]
+    assert expand(["./-"]) == [tmp_path / "-"]

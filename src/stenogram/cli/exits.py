@@ -1,7 +1,8 @@
 """Exit codes, for scripts.
 
 0 all done; 1 a recording could not be transcribed (the others were); 2 wrong usage or option; 3 a model or language is
-missing; 4 a folder cannot be written; 5 anything else of ours; 130 stopped by Ctrl-C.
+missing; 4 a folder cannot be written; 5 anything else of ours; 130 stopped by Ctrl-C. Of several failures the highest
+counts.
 """
 
 from __future__ import annotations

@@ -52,12 +52,14 @@ def _expand_one(argument: str) -> Iterator[Path]:
             raise FileNotReadable(path=path, cause="no file has such a name")
         yield from (Path(match) for match in matches)
     else:
-        yield path
+        yield path.absolute() if path == STDIN else path  # ./- is a file
 
 
 def _is_media(path: Path) -> bool:
+    """By its name; hidden files (macOS leaves ``._talk.mp3`` beside ``talk.mp3``), playlists and notes are not."""
     kind = mimetypes.guess_type(path.name)[0] or ""
-    return path.suffix.lower() in MEDIA_SUFFIXES or kind.startswith(("audio/", "video/"))
+    known = path.suffix.lower() in MEDIA_SUFFIXES or kind.startswith(("audio/", "video/"))
+    return known and not path.name.startswith(".") and not kind.endswith(("mpegurl", "midi"))
 
 
 @dataclass(slots=True)

@@ -85,11 +85,11 @@ class Show:
     """The whole transcript was known."""
 
     def __enter__(self) -> Self:
-        if not self.quiet and self.console.is_terminal and not self.console.is_dumb_terminal:
+        if not self.quiet and not self.console.is_dumb_terminal:
             self.progress = Progress(
                 *_columns(self.console.width),
                 console=self.console,
-                transient=True,
+                transient=self.console.is_terminal,  # elsewhere (a log) the bar is printed once, at the end
                 redirect_stdout=self.lines and sys.stdout.isatty(),
             )
             self.progress.add_task(self.name, total=None)
@@ -124,7 +124,7 @@ class Show:
         self.done_s, self.total_s = done_s, total_s
         if self.progress is not None:
             self.progress.update(self.progress.task_ids[0], completed=done_s, total=total_s)
-        elif time.monotonic() - self.told >= LINE_EVERY_S:
+        if not self.console.is_terminal and time.monotonic() - self.told >= LINE_EVERY_S:
             self.told = time.monotonic()
             total = clock(total_s) if total_s else "?"
             self.say(f"{self.name}: {clock(done_s)}/{total}, {done_s / (self.told - self.began):.0f}x real time")

@@ -66,8 +66,8 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     """Turn recordings into text, subtitles or JSON.
 
     FILE is any audio or video file, a folder, a glob, or - for stdin. One recording in one format goes to stdout;
-    with --output-dir, or with several, results become files named after the recordings. Interrupted work goes on
-    where it was: run the same command again.
+    with --output-dir, or with several (then in the working folder), results become files named after the recordings.
+    Interrupted work goes on where it was: run the same command again.
     """
     sources = expand(inputs)
     output = _output(given, len(sources))
@@ -119,8 +119,8 @@ def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output:
                     show.say(f"{source}: another recording has the name of its results; they are called {stem}")
                 transcript = transcribe_one(app, replace(request, source=path), Watch(show))
             _deliver(transcript, source, stem, output, show)
-        except errors.InputError as error:
-            worst = exit_code(error)
+        except (errors.InputError, errors.EngineError, errors.StorageError) as error:
+            worst = max(worst, exit_code(error))
             _tell_failure(source, error, output)
     return worst
 
@@ -182,7 +182,7 @@ def _print_json(
     click.echo(json.dumps(facts, ensure_ascii=False))
 
 
-def _tell_failure(source: Path, error: errors.InputError, output: Output) -> None:
+def _tell_failure(source: Path, error: errors.StenogramError, output: Output) -> None:
     message = str(error) if source != STDIN else str(error).replace(str(error.facts.get("path")), "stdin")
     if output.as_json:
         failure = {"code": error.code, "message": message}

@@ -6,9 +6,9 @@ The rules, in order:
    the model was unsure (``avg_logprob`` below ``logprob_threshold``), or when there is no speech under it (the share
    of silence under its words, ``no_speech_prob`` where the engine gives none, above ``no_speech_threshold``; pauses
    between words say nothing against them).
-2. A chunk with a doubtful segment is decoded once more, alone, by the engine's careful path. The second text,
-   unless empty, is taken when it has fewer doubts or, with as many, a higher mean log-probability; its segments are
-   marked ``retried``.
+2. A chunk with a doubtful segment is decoded once more, alone, by the engine's careful path. The second text is taken
+   when it has fewer doubts or, with as many, a higher mean log-probability; never when it is empty, nor when it has
+   fewer undoubted words than the first (``KEPT_SHARE``). Its segments are marked ``retried``.
 3. What is doubtful still: with no speech under it, it is **dropped**, with a warning that gives time and text.
    Otherwise it is kept and marked ``suspect``.
 
@@ -21,6 +21,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from stenogram.types import Chunk, Segment, Span, TranscribeOptions
+
+KEPT_SHARE = 0.9
+"""Share of the first text's undoubted words that the second must reach: doubt about one segment costs no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ def check(
     kept = [_with_silence(segment, chunk.spans) for segment in segments]
     if any(doubts(segment, options) for segment in kept):
         second = [replace(_with_silence(segment, chunk.spans), retried=True) for segment in again()]
-        if second and _rank(second, options) > _rank(kept, options):
+        whole = _sure_words(second, options) >= KEPT_SHARE * _sure_words(kept, options)
+        if second and whole and _rank(second, options) > _rank(kept, options):
             kept = second
         else:
             kept = [replace(segment, retried=True) if doubts(segment, options) else segment for segment in kept]
@@ -78,6 +82,10 @@ def _with_silence(segment: Segment, spans: Sequence[Span]) -> Segment:
 
 def _silent(segment: Segment, options: TranscribeOptions) -> bool:
     return segment.no_speech_prob is not None and segment.no_speech_prob > options.no_speech_threshold
+
+
+def _sure_words(segments: Sequence[Segment], options: TranscribeOptions) -> int:
+    return sum(len(segment.text.split()) for segment in segments if not doubts(segment, options))
 
 
 def _rank(segments: Sequence[Segment], options: TranscribeOptions) -> tuple[int, float]:

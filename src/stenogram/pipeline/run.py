@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ def transcribe(
     Raises ``InputError``, ``EngineError``, ``Cancelled``.
     """
     check_readable(source)
+    version = _version(source)
     file_digest = keys.of_file(source, watch.stop)
     key = keys.of_transcript(file_digest, options, parts.engine, parts.files)
     known = stored.read(Transcript, parts.cache.get("transcript", key))
@@ -77,7 +78,7 @@ def transcribe(
             watch.listener(events.SegmentReady(segment))
             yield segment
         return known
-    run = _Run(parts, options, watch, keys.of_speech(file_digest, options))
+    run = _Run(parts, options, watch, keys.of_speech(file_digest, options), lambda: _version(source) == version)
     try:
         for segment in run.drive(source, folder):
             watch.listener(events.SegmentReady(segment))
@@ -85,8 +86,21 @@ def transcribe(
     finally:
         run.close()
     transcript = run.transcript()
-    parts.cache.put("transcript", key, stored.write(transcript))
-    return transcript
+    if run.unchanged():
+        parts.cache.put("transcript", key, stored.write(transcript))
+        return transcript
+    warning = "the file changed while it was read; transcribe it again when it is complete"
+    watch.listener(events.Warned(warning))
+    return replace(transcript, warnings=(*transcript.warnings, warning))
+
+
+def _version(source: Path) -> tuple[int, int] | None:
+    """Size and time of change: whether the file is still the one that was hashed."""
+    try:
+        status = source.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +117,15 @@ class _Recognised:
 
     chunks: list[Chunk]
     results: list[guard.Checked]
-    busy_s: float
+    busy_s: Mapping[events.Stage, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """Message of the front end: what it heard, and for each chunk what an earlier run made of it."""
+
+    heard: Heard
+    known: list[guard.Checked | None]
 
 
 @dataclass(slots=True)
@@ -114,6 +136,8 @@ class _Run:
     options: RunOptions
     watch: Watch
     speech_key: str
+    unchanged: Callable[[], bool]
+    """Whether the file is still what the keys were made of; what was found in another is not kept under them."""
     inbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     work: queue.SimpleQueue[list[Chunk] | None] = field(default_factory=queue.SimpleQueue)
     room: threading.Event = field(default_factory=threading.Event)
@@ -133,9 +157,8 @@ class _Run:
     def drive(self, source: Path, folder: Path) -> Generator[Segment, None, None]:
         """Yield the segments in order until the recording is through."""
         recogniser = Recogniser(self.parts.engine, self.parts.files, self.parts.cache, self.options.transcribe)
-        for stage in ("decode", "vad", "chunk", "load", "transcribe"):
-            self._tell(events.StageStarted(stage))
-        self._start(self._listen, source, folder)
+        self._begin("decode", "load")
+        self._start(self._listen, source, folder, recogniser)
         self._start(self._load)
         while not self.heard.finished or self.assembler.unfinished:
             self._receive(recogniser)
@@ -184,32 +207,34 @@ class _Run:
         match message:
             case BaseException():
                 raise message
-            case Heard():
-                self._hear(message, recogniser)
+            case _Heard():
+                self._hear(message.heard, message.known)
             case _Recognised():
                 self.idle += 1
-                self._spent("transcribe", message.busy_s)
+                self._begin("guard")
+                for stage, busy_s in message.busy_s.items():
+                    self._spent(stage, busy_s)
                 for chunk, checked in zip(message.chunks, message.results, strict=True):
                     self._finish(chunk, checked)
             case _Ready():
                 self._spent("load", message.busy_s)
                 self._employ(recogniser, message.loaded)
 
-    def _hear(self, heard: Heard, recogniser: Recogniser) -> None:
+    def _hear(self, heard: Heard, known: Sequence[guard.Checked | None]) -> None:
         self.heard = heard
+        self._begin("vad", "chunk")
         for warning in heard.warnings:
             self._warn(warning)
         self.busy_s |= heard.busy_s
         self._tell(events.StageProgress("decode", heard.heard_s, heard.total_s))
         self.assembler.expect(heard.chunks, heard.bounds)
-        for chunk in heard.chunks:
-            checked = recogniser.known(chunk)
+        for chunk, checked in zip(heard.chunks, known, strict=True):
             if checked is None:
                 self.batcher.add(chunk)
             else:
-                self._tell(events.StageCached("transcribe", "", chunk.duration))
+                self._tell(events.StageCached("transcribe", chunk.digest(), chunk.duration))
                 self._finish(chunk, checked)
-        if heard.finished and heard.spans is not None:
+        if heard.finished and heard.spans is not None and self.unchanged():
             self.parts.cache.put("speech", self.speech_key, stored.write(heard.spans))
 
     def _employ(self, recogniser: Recogniser, loaded: Loaded) -> None:
@@ -220,6 +245,7 @@ class _Run:
 
     def _submit(self) -> None:
         while batch := self.batcher.take(idle=self.idle, more=not self.heard.finished):
+            self._begin("transcribe")
             self.idle -= 1
             self.work.put(batch)
         if self.batcher.full:
@@ -240,8 +266,14 @@ class _Run:
     def _tell(self, event: events.Event) -> None:
         self.watch.listener(event)
 
+    def _begin(self, *stages: events.Stage) -> None:
+        for stage in stages:
+            if stage not in self.busy_s:
+                self.busy_s[stage] = 0.0
+                self._tell(events.StageStarted(stage, self.heard.total_s))
+
     def _spent(self, stage: events.Stage, busy_s: float) -> None:
-        self.busy_s[stage] = self.busy_s.get(stage, 0.0) + busy_s
+        self.busy_s[stage] += busy_s
 
     # --- the other threads ---
 
@@ -259,13 +291,16 @@ class _Run:
     def _stopped(self) -> bool:
         return self.closed.is_set()
 
-    def _listen(self, source: Path, folder: Path) -> None:
-        """The front end; waits until what it heard is taken (the caller may be slow) and while enough is at hand."""
+    def _listen(self, source: Path, folder: Path, recogniser: Recogniser) -> None:
+        """The front end; waits until what it heard is taken (the caller may be slow) and while enough is at hand.
+
+        The cache is asked here: a shared one may be slow, and must not hold up the driving thread.
+        """
         known = stored.read(list[list[Span]], self.parts.cache.get("speech", self.speech_key))
         front = FrontEnd(self.parts.decoder, self.parts.open_vad, self.parts.engine.chunking, self.options, known)
         for heard in front.listen(source, folder, self._stopped):
             self.room.clear()
-            self.inbox.put(heard)
+            self.inbox.put(_Heard(heard, [recogniser.known(chunk) for chunk in heard.chunks]))
             while not self.room.wait(POLL_S):
                 if self._stopped():
                     return
@@ -277,6 +312,4 @@ class _Run:
 
     def _recognise(self, recogniser: Recogniser, loaded: Loaded) -> None:
         while (batch := self.work.get()) is not None:
-            began = time.thread_time()
-            results = recogniser.recognise(loaded, batch, self._stopped)
-            self.inbox.put(_Recognised(batch, results, time.thread_time() - began))
+            self.inbox.put(_Recognised(batch, *recogniser.recognise(loaded, batch, self._stopped)))
