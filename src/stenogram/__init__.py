@@ -57,3 +57,8 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'stenogram' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Let completion offer what is not imported yet."""
+    return sorted({*globals(), *__all__})
