@@ -43,6 +43,9 @@ _LEAST_BIT_RATE = 300.0
 _CUT_FROM_S = 1.0
 """A file that declares more sound than this, and holds none, was cut off; one that declares less is empty."""
 
+_OUTGROWN_S = 1.0
+"""Sound after the declared end of a WAV is looked at from this length on; less may be padding."""
+
 _BUFFER_BYTES = 65_536
 _PCM_PACKET_BYTES = 32_768
 """Size of packets FFmpeg cuts WAV into. Larger saves little and makes opening slower (it probes by packets)."""
@@ -155,6 +158,7 @@ def _open(path: Path, source: _Source, head: bytes) -> Iterator[InputContainer]:
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "none"}
     if head.startswith((b"RIFF", b"RF64")):
         options["max_size"] = str(_PCM_PACKET_BYTES)
+        options["ignore_length"] = str(int(_outgrew_its_header(source, head)))
     source.seek(0)
     try:
         container = av.open(
@@ -171,6 +175,22 @@ def _open(path: Path, source: _Source, head: bytes) -> Iterator[InputContainer]:
         raise FileNotReadable(path=path, cause=error.strerror or error) from error
     with container:
         yield container
+
+
+def _outgrew_its_header(source: _Source, head: bytes) -> bool:
+    """Whether a WAV goes on after the end that its header names, but not as chunks of a WAV do.
+
+    So it is when a recorder crashed after it had begun to write: what came since counts as sound.
+    """
+    data = sniff.wav_data(head)
+    if data is None:
+        return False
+    rest_start = data.start + data.size + data.size % 2
+    rest_bytes = source.size() - rest_start
+    if rest_bytes < data.byte_rate * _OUTGROWN_S:
+        return False
+    source.seek(rest_start)
+    return not sniff.is_riff_chunk(source.read(8) or b"", rest_bytes)
 
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> Any:  # noqa: ARG001 - FFmpeg's signature

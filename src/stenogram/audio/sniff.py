@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 PREFIX_BYTES = 65_536
 """How much of a file ``describe`` and ``media_kind`` want to see."""
@@ -57,6 +58,14 @@ _UNKNOWN_SIZES = {0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0x80000000}
 """Sizes that programs write when they cannot know one (FFmpeg, SoX, arecord, browsers)."""
 
 
+class WavData(NamedTuple):
+    """The samples of a WAV, in bytes from the beginning of the file."""
+
+    start: int
+    size: int
+    byte_rate: int
+
+
 def describe(head: bytes) -> str | None:
     """Say what a file is that holds no sound, or None where its first bytes do not tell."""
     for magic, name in _IMAGES:
@@ -82,6 +91,12 @@ def wav_length_s(head: bytes) -> float | None:
 
     FFmpeg believes the file's size instead, and so does not notice a WAV that was cut off.
     """
+    data = wav_data(head)
+    return None if data is None else data.size / data.byte_rate
+
+
+def wav_data(head: bytes) -> WavData | None:
+    """Where the samples of a WAV are by its header, or None where it does not say."""
     if not (head.startswith(b"RIFF") and head[8:12] == b"WAVE"):
         return None
     position, byte_rate = 12, 0
@@ -90,9 +105,15 @@ def wav_length_s(head: bytes) -> float | None:
         if name == b"fmt ":
             byte_rate = int.from_bytes(head[position + 16 : position + 20], "little")
         if name == b"data":
-            return size / byte_rate if byte_rate and size not in _UNKNOWN_SIZES else None
+            return WavData(position + 8, size, byte_rate) if byte_rate and size not in _UNKNOWN_SIZES else None
         position += 8 + size + size % 2
     return None
+
+
+def is_riff_chunk(head: bytes, rest_bytes: int) -> bool:
+    """Whether a chunk with a name and a size that fits into ``rest_bytes`` can begin with ``head``."""
+    size = int.from_bytes(head[4:8], "little")
+    return head[:4].isascii() and head[:4].decode("ascii").isprintable() and 8 + size <= rest_bytes + size % 2
 
 
 def _describe_text(head: bytes) -> str | None:

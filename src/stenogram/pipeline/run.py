@@ -7,6 +7,7 @@ listener, and notices a stop.
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 import time
@@ -157,6 +158,7 @@ class _Run:
     def drive(self, source: Path, folder: Path) -> Generator[Segment, None, None]:
         """Yield the segments in order until the recording is through."""
         recogniser = Recogniser(self.parts.engine, self.parts.files, self.parts.cache, self.options.transcribe)
+        atexit.register(self._outlive_threads)
         self._begin("decode", "load")
         self._start(self._listen, source, folder, recogniser)
         self._start(self._load)
@@ -190,12 +192,23 @@ class _Run:
 
     def close(self) -> None:
         """Stop all threads; they notice within a step of their work, and are waited for ``CLOSE_S`` at most."""
-        self.closed.set()
-        for _ in range(self.workers):
-            self.work.put(None)
+        self._stop()
         deadline = time.monotonic() + CLOSE_S
         for thread in self.threads:
             thread.join(max(deadline - time.monotonic(), 0.0))
+        if not any(thread.is_alive() for thread in self.threads):
+            atexit.unregister(self._outlive_threads)
+
+    def _stop(self) -> None:
+        self.closed.set()
+        for _ in range(self.workers):
+            self.work.put(None)
+
+    def _outlive_threads(self) -> None:
+        """At exit: Python aborts when it ends while one of its threads is inside onnxruntime."""
+        self._stop()
+        for thread in self.threads:
+            thread.join()
 
     def _receive(self, recogniser: Recogniser) -> None:
         try:

@@ -242,3 +242,11 @@ def test_length_zero_track_beside_a_full_one(make: Any, decode: Decode, sine: An
             container.mux(full.encode(out))
         container.mux(full.encode(None))
     assert decode(path).audios[0].duration == pytest.approx(2, abs=0.01)
+
+
+def test_chunks_after_the_samples_of_a_wav_are_no_sound(make: Any, decode: Decode, sine: Any) -> None:
+    """Names, pictures and cue points follow in chunks of their own."""
+    path = make.wav("a.wav", sine(440, 2))
+    comment = bytes(range(256)) * 1000
+    path.write_bytes(path.read_bytes() + b"LIST" + len(comment).to_bytes(4, "little") + comment)
+    assert decode(path).audios[0].duration == pytest.approx(2)

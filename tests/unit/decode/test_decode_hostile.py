@@ -196,6 +196,16 @@ def test_wav_from_a_pipe_has_no_length(make: Any, decode: Decode, sine: Any, rif
     assert decoded.warnings == ()
 
 
+def test_wav_that_outgrew_its_header(make: Any, decode: Decode, sine: Any) -> None:
+    """A recorder that crashed left the length of its first seconds: the rest is sound too."""
+    path = make.wav("a.wav", sine(440, 8))
+    content = bytearray(path.read_bytes())
+    content[40:44] = (2 * 32_000).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert decode(path).audios[0].duration == pytest.approx(8)
+    assert decode(path).warnings == ()
+
+
 def test_wav_that_promises_hours(make: Any, decode: Decode, sine: Any) -> None:
     """A header of 37 hours over one second: one second, a warning, and not TooLong."""
     path = make.wav("a.wav", sine(440, 1))
