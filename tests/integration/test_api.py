@@ -59,3 +59,15 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
     assert result.stdout == "[]\n"
     assert set(stenogram.__all__) <= set(dir(stenogram))
+
+
+def test_an_open_app_serves_many_files(two_cities: Path, tmp_path: Path) -> None:
+    with stenogram.App.open(stenogram.Settings(home=str(tmp_path))) as app:
+        first = stenogram.transcribe(two_cities, app=app)
+        again = tuple(stenogram.stream(two_cities, app=app, language="en"))
+
+        with pytest.raises(stenogram.StenogramError, match="is the app's"):
+            stenogram.transcribe(two_cities, app=app, cache_max_mb=1)
+
+    assert first.segments == again
+    assert (tmp_path / "cache").is_dir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Generator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +22,52 @@ GROUPS = (Settings, DecodeOptions, VadOptions, TranscribeOptions, LoadOptions)
 
 
 def transcribe(
-    source: str | os.PathLike[str], *, listener: events.Listener = events.ignore, **options: Any
+    source: str | os.PathLike[str],
+    *,
+    app: App | None = None,
+    listener: events.Listener = events.ignore,
+    **options: Any,
 ) -> Transcript:
     """Transcribe an audio or video file.
 
     Options are those of ``stenogram transcribe --help``, with underscores: ``language="en"``,
     ``channels="separate"``, ``home="/srv/stenogram"``; what is not given comes from the environment, then from
-    the default. ``listener`` is called with each event. Raises ``StenogramError``; nothing is printed.
+    the default. ``listener`` is called with each event. For many files open an ``App`` once and hand it over: the
+    weights stay loaded. Raises ``StenogramError``; nothing is printed.
 
     >>> import stenogram
     >>> stenogram.transcribe("talk.mp4").text                                                    # doctest: +SKIP
     'It was the best of times, ...'
     """
-    settings, request = read(Path(source), options)
-    with App.open(settings) as app:
-        return use_case.transcribe(app, request, Watch(listener))
+    settings, request = _prepare(Path(source), app, options)
+    with nullcontext(app) if app else App.open(settings) as opened:
+        return use_case.transcribe(opened, request, Watch(listener))
 
 
 def stream(
-    source: str | os.PathLike[str], *, listener: events.Listener = events.ignore, **options: Any
+    source: str | os.PathLike[str],
+    *,
+    app: App | None = None,
+    listener: events.Listener = events.ignore,
+    **options: Any,
 ) -> Generator[Segment, None, Transcript]:
     """Yield the segments of a file in order, each as soon as it is final; as ``transcribe`` otherwise.
 
     Closing the iterator stops the work; what was finished stays in the cache. The value of the generator
     (``StopIteration.value``) is the transcript.
     """
-    settings, request = read(Path(source), options)
-    with App.open(settings) as app:
-        return (yield from use_case.stream(app, request, Watch(listener)))
+    settings, request = _prepare(Path(source), app, options)
+    with nullcontext(app) if app else App.open(settings) as opened:
+        return (yield from use_case.stream(opened, request, Watch(listener)))
+
+
+def _prepare(source: Path, app: App | None, options: Mapping[str, Any]) -> tuple[Settings, use_case.Request]:
+    if app is None:
+        return read(source, options)
+    for row in config.rows(Settings):
+        if row.name in options and row.name != "model":
+            raise OptionError(name=row.name, value=options[row.name], cause="is the app's; give it to App.open")
+    return read(source, {"model": app.settings.model, **options})
 
 
 def read(

@@ -24,15 +24,19 @@ MEDIA_SUFFIXES = frozenset(
 """Taken out of a folder, beside what the system knows as audio or video; a file named outright is always tried."""
 
 
-def expand(arguments: Sequence[str]) -> list[Path]:
+def expand(arguments: Sequence[str]) -> tuple[list[Path], list[FileNotReadable]]:
     """Files as they are, globs and folders (with all below) expanded and sorted, ``-`` as ``STDIN``, each once.
 
-    Raises ``FileNotReadable`` for a folder without recordings, a glob without matches, or an empty name.
+    The second value: what cannot be expanded, a folder without recordings, a glob without matches, an empty name.
     """
     found: dict[Path, None] = {}
+    problems = []
     for argument in arguments:
-        found.update(dict.fromkeys(_expand_one(argument)))
-    return list(found)
+        try:
+            found.update(dict.fromkeys(_expand_one(argument)))
+        except FileNotReadable as problem:
+            problems.append(problem)
+    return list(found), problems
 
 
 def _expand_one(argument: str) -> Iterator[Path]:

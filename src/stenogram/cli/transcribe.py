@@ -69,15 +69,17 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     with --output-dir, or with several (then in the working folder), results become files named after the recordings.
     Interrupted work goes on where it was: run the same command again.
     """
-    sources = expand(inputs)
-    output = _output(given, len(sources))
+    sources, problems = expand(inputs)
+    output = _output(given, len(sources) + len(problems))
     options = {row.name: given[row.name] for group in api.GROUPS for row in config.rows(group)}
     settings, request = api.read(STDIN, options)
     if output.folder is not None:
         _make_folder(output.folder)
     with App.open(settings) as app:
         resolve(app, request)  # a wrong option fails once, before any work
-        code = _transcribe_all(app, request, sources, output)
+        for problem in problems:
+            _tell_failure(Path(str(problem.facts["path"])), problem, output)
+        code = max([_transcribe_all(app, request, sources, output), *map(exit_code, problems)])
     sys.stdout.flush()  # here, where click still handles a reader that has left (``| head``)
     return code
 
@@ -156,7 +158,8 @@ def _deliver(transcript: Transcript, source: Path, stem: str, output: Output, sh
         _print_json(source, transcript, bodies if output.folder is None else {}, written, show.took_s)
     elif not output.quiet:
         speed = "from the cache" if show.cached else f"{transcript.duration / show.took_s:.0f}x real time"
-        click.echo(f"{source}: {clock(transcript.duration)} in {show.took_s:.1f} s, {speed}", err=True)
+        found = "" if transcript.segments else "; no speech found"
+        click.echo(f"{source}: {clock(transcript.duration)} in {show.took_s:.1f} s, {speed}{found}", err=True)
         for path in written:
             click.echo(f"  wrote {path}", err=True)
 

@@ -6,9 +6,8 @@ too few to tell.
 
 Measured with moonshine-tiny-en on 143 clips (``benchmarks/language.py`` prints this for any speech folder): of 20 clips
 in other languages 19 are noticed, of 123 in English one is doubted. Missed is one of 5 s in German (confidence 0.53);
-doubted is a speech over loudspeakers outdoors (0.49), half of whose text is wrong. 0.45 gives 18 and none, 0.55 gives
-20 and four. Each clip judged by the best threshold for all others: 18 and one, so this is not fitted to these clips.
-
+doubted is a speech over loudspeakers outdoors (0.49), a third of whose words are wrong. 0.45 gives 18 and none, 0.55
+gives 20 and four. Each clip judged by the threshold that is best for all others: 18 and one.
 """
 
 from __future__ import annotations
