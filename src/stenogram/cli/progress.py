@@ -124,7 +124,8 @@ class Show:
         self.done_s, self.total_s = done_s, total_s
         if self.progress is not None:
             self.progress.update(self.progress.task_ids[0], completed=done_s, total=total_s)
-        if not self.console.is_terminal and time.monotonic() - self.told >= LINE_EVERY_S:
+        drawn = self.progress is not None and self.console.is_terminal
+        if not drawn and time.monotonic() - self.told >= LINE_EVERY_S:
             self.told = time.monotonic()
             total = clock(total_s) if total_s else "?"
             self.say(f"{self.name}: {clock(done_s)}/{total}, {done_s / (self.told - self.began):.0f}x real time")
