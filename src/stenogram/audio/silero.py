@@ -2,7 +2,7 @@
 
 As published, it hears one frame of 32 ms a call: 112,500 calls per hour of sound, 12.8 s of CPU time. Only its LSTM
 needs one frame after the other; all before and behind it is a few large matrix products over the frames of a block. So
-an hour costs 1.1 s, and each probability is the published network's within 2e-6 (both measured on recordings).
+an hour costs 1.1 s, and each probability is the published network's within 3e-6 (both measured on recordings).
 
 Per frame of 512 samples, with the 64 before it: 64 mirrored at the end; four spectra of 256 samples, 128 apart; their
 magnitudes through four convolutions with ReLU; the LSTM; a weighted sum and the sigmoid. A convolution over four places
@@ -45,7 +45,7 @@ _WEIGHTS = "If_0_then_branch__Inline_0__"
 
 
 class SpeechNetwork:
-    """Silero's weights in memory (about 3 MB); one instance serves any number of streams and threads."""
+    """Silero's weights in memory; one instance serves any number of streams and threads."""
 
     def __init__(self) -> None:
         """Load the network. Raises ``ModelError`` when the wheel that carries it is absent or damaged."""
