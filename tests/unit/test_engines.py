@@ -12,10 +12,11 @@ from stenogram.engines import options
 from stenogram.engines.moonshine.encoder import EDGE, FRAME, padded_length
 from stenogram.engines.moonshine.graph import MoonshineGraph
 from stenogram.engines.moonshine.greedy import best, loops
-from stenogram.engines.onnx_graph import FLOAT
-from stenogram.engines.ort_weights import Quantized
-from stenogram.engines.runtime import exact_int8, native, open_session
+from stenogram.engines.runtime import native
 from stenogram.errors import EngineError, LanguageNotSupported, OptionNotSupported
+from stenogram.onnx.graph import FLOAT
+from stenogram.onnx.session import exact_int8, open_session
+from stenogram.onnx.weights import Quantized
 from stenogram.types import ModelFiles, TranscribeOptions
 
 FILES = ModelFiles("a-model", "moonshine", ("en",), {}, "digest")

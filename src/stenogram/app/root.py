@@ -13,7 +13,8 @@ from typing import Self
 
 from stenogram import engines
 from stenogram.audio.decode import Decoder
-from stenogram.audio.vad import SpeechNetwork, Vad
+from stenogram.audio.silero import SpeechNetwork
+from stenogram.audio.vad import Vad
 from stenogram.cache import open_cache
 from stenogram.config import Settings
 from stenogram.models import store

@@ -12,7 +12,7 @@ from stenogram.errors import Cancelled, FileNotReadable
 from stenogram.protocols import Engine, Stop
 from stenogram.types import Chunk, ModelFiles, RunOptions, TranscribeOptions, canonical
 
-RULES = 1
+RULES = 2
 """Raise by one whenever decode, VAD, chunking, guard or joining change what text comes out."""
 
 _READ_BYTES = 2**20

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stenogram.engines.moonshine.graph import MoonshineGraph, head_count
-from stenogram.engines.onnx_graph import FLOAT, INT64, ORT_DOMAIN
-from stenogram.engines.ort_weights import Weights
+from stenogram.onnx.graph import FLOAT, INT64, ORT_DOMAIN
+from stenogram.onnx.weights import Weights
 
 MODEL = "/model/decoder"
 

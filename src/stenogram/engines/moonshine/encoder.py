@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stenogram.engines.moonshine.graph import EPSILON, MoonshineGraph, head_count
-from stenogram.engines.onnx_graph import FLOAT, ORT_DOMAIN
-from stenogram.engines.ort_weights import Quantized, Weights
-from stenogram.engines.runtime import exact_int8, open_session
+from stenogram.onnx.graph import FLOAT, ORT_DOMAIN
+from stenogram.onnx.session import exact_int8, open_session
+from stenogram.onnx.weights import Quantized, Weights
 
 if TYPE_CHECKING:
     import numpy as np

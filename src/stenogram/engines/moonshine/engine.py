@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from stenogram.engines import options as engine_options
 from stenogram.engines.moonshine.encoder import FRAME, MAX_FRAMES, Encoder, padded_length
 from stenogram.engines.moonshine.greedy import POSITIONS, Decoder, Row, check
-from stenogram.engines.ort_weights import Weights
 from stenogram.engines.runtime import native
 from stenogram.engines.segments import build_segments
 from stenogram.engines.tokens import Vocabulary, read_vocabulary
 from stenogram.engines.words import align
 from stenogram.errors import EngineError, ModelError
+from stenogram.onnx.weights import Weights
 from stenogram.protocols import Loaded, Stop
 from stenogram.types import SAMPLE_RATE, Chunk, ChunkOptions, LoadOptions, ModelFiles, Segment, TranscribeOptions
 

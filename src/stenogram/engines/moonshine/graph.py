@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from stenogram.engines.onnx_graph import FLOAT, ORT_DOMAIN, UINT8, Graph
-from stenogram.engines.ort_weights import Quantized, Weights
+from stenogram.onnx.graph import FLOAT, ORT_DOMAIN, UINT8, Graph
+from stenogram.onnx.weights import Quantized, Weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,7 @@ class MoonshineGraph(Graph):
     """A graph with Moonshine's building blocks.
 
     ``signed``: hold matrices as int8, twice as fast where the processor multiplies uint8 by int8 exactly
-    (``runtime.exact_int8``); otherwise as uint8. Both give the same bits.
+    (``session.exact_int8``); otherwise as uint8. Both give the same bits.
     """
 
     def __init__(self, *, signed: bool) -> None:

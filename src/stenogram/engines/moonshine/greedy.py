@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stenogram.engines.moonshine.decoder import read_shape, step_graph
-from stenogram.engines.ort_weights import Weights
-from stenogram.engines.runtime import exact_int8, open_session
 from stenogram.errors import Cancelled
+from stenogram.onnx.session import exact_int8, open_session
+from stenogram.onnx.weights import Weights
 from stenogram.protocols import Stop
 
 if TYPE_CHECKING:

@@ -36,17 +36,18 @@ class Quantized:
 
 
 class Weights:
-    """All weights of one file, subgraphs included. Raises ``ValueError`` when the file is no ``.ort`` model.
+    """All weights of one model, subgraphs included. Raises ``ValueError`` when it is not in the ``.ort`` format.
 
     Every access raises ``KeyError`` when the graph has no such node or weight.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, model: bytes | Path) -> None:
         from onnxruntime.tools.ort_format_model.ort_flatbuffers_py.fbs.InferenceSession import InferenceSession
 
-        data = path.read_bytes()
+        data = model if isinstance(model, bytes) else model.read_bytes()
         if not InferenceSession.InferenceSessionBufferHasIdentifier(data, 0):
-            raise ValueError(f"{path.name} is not a model in onnxruntime's format")
+            name = "it" if isinstance(model, bytes) else model.name
+            raise ValueError(f"{name} is not a model in onnxruntime's format")
         graph = InferenceSession.GetRootAs(data, 0).Model().Graph()
         self._arrays: dict[str, Any] = {}
         self._nodes: dict[str, tuple[str, list[str]]] = {}
