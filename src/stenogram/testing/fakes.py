@@ -6,22 +6,43 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from stenogram.engines.options import check
 from stenogram.errors import Cancelled, EngineError
 from stenogram.protocols import Stop
-from stenogram.types import Chunk, ChunkOptions, LoadOptions, ModelFiles, Segment, TranscribeOptions, Word
+from stenogram.types import Chunk, ChunkOptions, LoadOptions, ModelFiles, Segment, Span, TranscribeOptions, Word
 
 FAKE_FILES = ModelFiles(name="fake", engine="fake", languages=("en",), paths={}, digest="fa4e" * 16)
 """The model of ``FakeEngine``: it has no files."""
 
 
+STEPS = 8
+"""A chunk is decoded in so many steps; before each the engine asks whether it should stop."""
+
+
 def spell(chunk: Chunk) -> list[Segment]:
     """One segment per stretch of speech; its single word is made from the samples, so equal sound gives equal text."""
-    found = []
+    import numpy as np
+
+    if not np.nan_to_num(chunk.samples).any():
+        return []
     digest = chunk.digest()
-    for number, span in enumerate(chunk.spans):
+    found = []
+    for number, span in enumerate(chunk.spans or (Span(chunk.start, chunk.end),)):
         text = f"{digest[:8]}-{number}"
         word = Word(text, span.start, span.end, probability=0.9)
-        found.append(Segment(number, span.start, span.end, text, (word,), (number,), avg_logprob=-0.1))
+        found.append(
+            Segment(
+                number,
+                span.start,
+                span.end,
+                text,
+                (word,),
+                (number,),
+                avg_logprob=-0.1,
+                compression_ratio=1.0,
+                channel=chunk.channel,
+            )
+        )
     return found
 
 
@@ -45,11 +66,11 @@ class FakeEngine:
     """The digests of the chunks that were decoded carefully."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def load(self, files: ModelFiles, options: LoadOptions) -> FakeLoaded:  # noqa: ARG002 - part of the Protocol
+    def load(self, files: ModelFiles, options: LoadOptions) -> FakeLoaded:
         """Count a load."""
         with self.lock:
             self.loads += 1
-        return FakeLoaded(self)
+        return FakeLoaded(self, files, options.cpu_threads or self.parallelism)
 
 
 @dataclass(slots=True)
@@ -57,6 +78,8 @@ class FakeLoaded:
     """The weights of ``FakeEngine``: none."""
 
     engine: FakeEngine
+    files: ModelFiles
+    parallelism: int
     closed: bool = False
 
     @property
@@ -65,23 +88,13 @@ class FakeLoaded:
         return 0
 
     @property
-    def parallelism(self) -> int:
-        """As the engine says."""
-        return self.engine.parallelism
-
-    @property
     def batch_size(self) -> int:
         """As the engine says."""
         return self.engine.batch_size
 
-    def transcribe(
-        self,
-        chunks: Sequence[Chunk],
-        options: TranscribeOptions,  # noqa: ARG002 - part of the Protocol
-        stop: Stop,
-    ) -> list[list[Segment]]:
+    def transcribe(self, chunks: Sequence[Chunk], options: TranscribeOptions, stop: Stop) -> list[list[Segment]]:
         """Say something about each chunk."""
-        self._check(stop)
+        self._check(chunks, options, stop)
         with self.engine.lock:
             self.engine.batches.append([chunk.digest() for chunk in chunks])
         return [self.engine.say(chunk) for chunk in chunks]
@@ -90,11 +103,11 @@ class FakeLoaded:
         self,
         chunk: Chunk,
         previous: Sequence[Segment],  # noqa: ARG002 - part of the Protocol
-        options: TranscribeOptions,  # noqa: ARG002 - part of the Protocol
+        options: TranscribeOptions,
         stop: Stop,
     ) -> list[Segment]:
         """Say something about one chunk."""
-        self._check(stop)
+        self._check([chunk], options, stop)
         with self.engine.lock:
             self.engine.careful.append(chunk.digest())
         return (self.engine.say_carefully or self.engine.say)(chunk)
@@ -107,8 +120,10 @@ class FakeLoaded:
         """Refuse all further work."""
         self.closed = True
 
-    def _check(self, stop: Stop) -> None:
+    def _check(self, chunks: Sequence[Chunk], options: TranscribeOptions, stop: Stop) -> None:
         if self.closed:
-            raise EngineError(engine=self.engine.name, cause="it is closed")
-        if stop():
-            raise Cancelled
+            raise EngineError(engine=self.engine.name, cause="the model was closed; load it again")
+        check(self.engine, self.files, options)
+        for _ in range(STEPS * len(chunks)):
+            if stop():
+                raise Cancelled
