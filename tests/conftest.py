@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from stenogram.bundled import asset
+
+settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("ours")  # no example is timed; the gate tries the same examples every time
 
 
 @pytest.fixture(scope="session")

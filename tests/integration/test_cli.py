@@ -19,6 +19,12 @@ from stenogram.testing.scoring import word_error_rate
 
 BECKETT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
 STENOGRAM = [sys.executable, "-m", "stenogram.cli.main"]
+INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a shell is born deaf to Ctrl-C
+from stenogram.cli.main import main
+main()
+"""
 
 
 def run(*args: str | Path, stdin: Path | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -213,7 +219,7 @@ def test_the_second_run_comes_from_the_cache(beckett: Path) -> None:
 
 def test_ctrl_c_stops_and_the_same_command_goes_on_where_it_was(ten_minutes: Path) -> None:
     process = subprocess.Popen(
-        [*STENOGRAM, "transcribe", "--show", str(ten_minutes)],
+        [sys.executable, "-c", INTERRUPTIBLE, "transcribe", "--show", str(ten_minutes)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

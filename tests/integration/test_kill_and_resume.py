@@ -7,10 +7,10 @@ stored must never be taken again, by any later process.
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,29 +50,32 @@ print(json.dumps([(segment.start, segment.text) for segment in transcript.segmen
 """
 
 
-def run(source: Path, log: Path, kill_after_s: float | None = None) -> str | None:
-    """What the process printed, or None when it was killed first."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(source), str(log)], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
-    )
-    try:
-        return process.communicate(timeout=kill_after_s)[0]
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return None
+def run(source: Path, log: Path, kill_after: int | None = None, linger_s: float = 0.0) -> str | None:
+    """What the process printed; None when it was killed, once it had logged so many lines, and ``linger_s`` later."""
+    before = len(lines(log))
+    command = [sys.executable, "-c", WORKER, str(source), str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while kill_after is not None and process.poll() is None:
+            if len(lines(log)) >= before + kill_after:
+                time.sleep(linger_s)
+                process.kill()
+                process.communicate()
+                return None
+            time.sleep(0.005)
+        return process.communicate(timeout=120)[0]
 
 
 def lines(log: Path) -> list[tuple[str, str]]:
     """What all processes logged, in order: ("taken" or "stored", key)."""
-    return [(what, key) for what, key in (line.split() for line in log.read_text().splitlines())]
+    written = log.read_text() if log.exists() else ""
+    return [(what, key) for what, key in (line.split() for line in written.split("\n")[:-1])]
 
 
 def test_a_killed_run_goes_on_and_decodes_no_finished_chunk_again(two_cities: Path, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    moments, kills, output = random.Random(7), 0, None
+    """Killed while chunks are in work, while one is being stored, and right after: three chunks further each time."""
+    log, moments, kills, output = tmp_path / "log", random.Random(7), 0, None
     while output is None:
-        output = run(two_cities, log, kill_after_s=moments.uniform(0.9, 1.6) if kills < 8 else None)
+        output = run(two_cities, log, 3 if kills < 3 else None, moments.uniform(0, 0.15))
         kills += output is None
 
     finished: set[str] = set()
@@ -80,14 +83,14 @@ def test_a_killed_run_goes_on_and_decodes_no_finished_chunk_again(two_cities: Pa
         assert key not in finished, f"{what} again after it was stored"
         if what == "stored":
             finished.add(key)
-    assert kills
-    assert {key for _, key in lines(log)} == finished
+    assert kills == 3
+    assert len(finished) > 5
 
 
 def test_a_killed_and_resumed_run_gives_the_same_transcript(
     two_cities: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(two_cities, tmp_path / "log", kill_after_s=1.3)
+    assert run(two_cities, tmp_path / "log", kill_after=4) is None
     resumed = run(two_cities, tmp_path / "log")
     monkeypatch.setenv("STENOGRAM_HOME", str(tmp_path / "another home"))
     undisturbed = run(two_cities, tmp_path / "another log")

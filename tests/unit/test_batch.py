@@ -40,13 +40,30 @@ def test_every_chunk_comes_out_once_and_the_oldest_first(lengths: list[int], siz
     assert len(batcher) == 0
 
 
+def warm(batch_size: int, parallelism: int) -> Batcher:
+    """One whose first, small batches are behind it."""
+    batcher = Batcher(batch_size, parallelism)
+    for _ in range(batch_size):
+        batcher.add(chunk(0))
+        assert batcher.take(idle=parallelism, more=True)
+    return batcher
+
+
 def test_chunks_of_like_length_share_a_batch() -> None:
-    batcher = Batcher(3, 1)
+    batcher = warm(3, 1)
     for index, length in enumerate([100, 900, 110, 800, 105, 700]):
         batcher.add(chunk(index, length))
 
     assert [c.index for c in batcher.take(idle=1, more=True)] == [0, 2, 4]
     assert [c.index for c in batcher.take(idle=1, more=True)] == [1, 3, 5]
+
+
+def test_the_first_batches_are_small_so_that_the_first_text_is_soon_there() -> None:
+    batcher = Batcher(8, 1)
+    for index in range(20):
+        batcher.add(chunk(index))
+
+    assert [len(batcher.take(idle=1, more=True)) for _ in range(5)] == [1, 2, 4, 8, 5]
 
 
 def test_the_first_chunk_goes_at_once_when_all_workers_are_idle() -> None:
@@ -64,7 +81,7 @@ def test_a_lone_chunk_waits_for_company_while_others_work() -> None:
 
 
 def test_a_full_batch_goes_at_once() -> None:
-    batcher = Batcher(2, 2)
+    batcher = warm(2, 2)
     for index in range(3):
         batcher.add(chunk(index))
 

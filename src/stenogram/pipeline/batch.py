@@ -16,6 +16,7 @@ class Batcher:
         self.batch_size = batch_size
         self.parallelism = parallelism
         self._waiting: list[Chunk] = []
+        self._first = 1
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -33,15 +34,17 @@ class Batcher:
         """The next batch, or nothing when waiting for more chunks is better.
 
         ``idle``: workers without work. ``more``: the front end will bring more chunks. While others work, a worker
-        waits until a batch can be filled; when all are idle, the first words of a recording go at once. The rest of a
-        recording is shared out among the workers.
+        waits until a batch can be filled; when all are idle, the first words of a recording go at once. The first
+        batches are small (1, 2, 4 ...), so that the first text is soon there. The rest of a recording is shared out
+        among the workers.
         """
         count = len(self._waiting)
         if not count or not idle:
             return []
         if more and count < self.batch_size and idle < self.parallelism:
             return []
-        size = self.batch_size if more else min(self.batch_size, -(-count // self.parallelism))
+        size = min(self.batch_size, self._first if more else -(-count // self.parallelism))
+        self._first = min(2 * self._first, self.batch_size)
         length = len(self._waiting[0].samples)
         likest = sorted(range(count), key=lambda place: (abs(len(self._waiting[place].samples) - length), place))
         chosen = set(likest[:size])
