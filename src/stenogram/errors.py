@@ -19,6 +19,9 @@ StenogramError              error
 │   ├── ModelDamaged        model_damaged         a file differs from its recorded SHA-256
 │   └── DownloadFailed      download_failed       the files could not be fetched
 ├── EngineError             engine_error          recognition itself failed
+│   ├── EngineNotInstalled  engine_not_installed  its library is an extra that is not here
+│   ├── DeviceNotUsable     device_not_usable     the GPU cannot be used, with the reason
+│   └── OutOfMemory         out_of_memory         neither a smaller batch nor smaller weights helped
 ├── StorageError            storage_error         a folder cannot be written, a disk is full
 └── Cancelled               cancelled             stopped on request
 
@@ -151,6 +154,24 @@ class EngineError(StenogramError):
     """The engine {engine} failed: {cause}."""
 
     code = "engine_error"
+
+
+class EngineNotInstalled(EngineError):
+    """The engine {engine} is not installed. Get it: pip install 'stenogram[{extra}]'"""
+
+    code = "engine_not_installed"
+
+
+class DeviceNotUsable(EngineError):
+    """The engine {engine} cannot compute on {device}: {cause}. Use --device cpu, or see: stenogram doctor"""
+
+    code = "device_not_usable"
+
+
+class OutOfMemory(EngineError):
+    """The engine {engine} ran out of memory ({device}): {cause}. Choose a smaller model, or free memory."""
+
+    code = "out_of_memory"
 
 
 class StorageError(StenogramError):

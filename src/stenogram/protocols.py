@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from stenogram.types import Chunk, ChunkOptions, LoadOptions, ModelFiles, Segment, TranscribeOptions
+from stenogram.types import (
+    Chunk,
+    ChunkOptions,
+    ComputeType,
+    Device,
+    LoadOptions,
+    ModelFiles,
+    Segment,
+    TranscribeOptions,
+)
 
 Stop = Callable[[], bool]
 """Asked often; True: give up soon by raising ``errors.Cancelled``."""
@@ -17,6 +26,16 @@ class Loaded(Protocol):
     @property
     def memory_bytes(self) -> int:
         """What the weights hold in memory, measured."""
+        ...
+
+    @property
+    def chunk_bytes(self) -> int:
+        """What one more chunk of the longest kind in a batch takes while it is computed, measured or bounded."""
+        ...
+
+    @property
+    def options(self) -> LoadOptions:
+        """How it was loaded, every ``auto`` and ``default`` decided."""
         ...
 
     @property
@@ -32,13 +51,12 @@ class Loaded(Protocol):
     def transcribe(self, chunks: Sequence[Chunk], options: TranscribeOptions, stop: Stop) -> list[list[Segment]]:
         """Decode one batch: for each chunk, in order, its segments (times of the recording, ids from 0).
 
-        Lengths may differ; the text of a chunk does not depend on its batch mates.
+        Lengths may differ; the text of a chunk does not depend on its batch mates. Raises ``OutOfMemory`` when a
+        smaller batch may succeed; the weights are usable after it.
         """
         ...
 
-    def transcribe_sequential(
-        self, chunk: Chunk, previous: Sequence[Segment], options: TranscribeOptions, stop: Stop
-    ) -> list[Segment]:
+    def transcribe_sequential(self, chunk: Chunk, options: TranscribeOptions, stop: Stop) -> list[Segment]:
         """Decode one chunk on its own, the careful way (what the guard asks for when the batch looks wrong)."""
         ...
 
@@ -70,12 +88,24 @@ class Engine(Protocol):
         ...
 
     @property
+    def compute_types(self) -> Mapping[Device, tuple[ComputeType, ...]]:
+        """Number types it can compute in, by device, the one to take by default first; also which devices it knows."""
+        ...
+
+    @property
     def chunking(self) -> ChunkOptions:
         """The chunks it works best on."""
         ...
 
+    def fault(self, device: Device) -> str | None:
+        """Why the library cannot compute there on this machine; None: it can. May import the library."""
+        ...
+
     def load(self, files: ModelFiles, options: LoadOptions) -> Loaded:
-        """Bring the weights into memory. Raises ``ModelError`` when the files do not fit."""
+        """Bring the weights into memory; ``options`` are settled (``engines.options.settle``).
+
+        Raises ``ModelError`` when the files do not fit, ``EngineNotInstalled``, ``DeviceNotUsable``, ``OutOfMemory``.
+        """
         ...
 
 

@@ -23,6 +23,8 @@ SAMPLE_RATE = 16_000
 """Samples per second of all audio behind the decoder, Hz."""
 
 Task = Literal["transcribe", "translate"]
+Device = Literal["auto", "cpu", "cuda"]
+ComputeType = Literal["default", "float32", "float16", "int8_float16", "int8"]
 ChannelMode = Literal["mix", "separate"]
 
 
@@ -84,9 +86,9 @@ class ChunkOptions:
 class LoadOptions:
     """How weights are loaded; CTranslate2's words."""
 
-    device: Literal["auto", "cpu", "cuda"] = option("auto", "Where to compute: auto, cpu or cuda.")
-    compute_type: str = option(
-        "default", "Number type of the weights in memory; default: what suits model and device.", feature="compute_type"
+    device: Device = option("auto", "Where to compute; auto: the GPU where the engine can really use it.")
+    compute_type: ComputeType = option(
+        "default", "Number type of the weights in memory; default: what suits model and device."
     )
     cpu_threads: int = option(0, "CPU threads for recognition; 0: all cores.", low=0, high=1024)
 
@@ -99,8 +101,30 @@ class TranscribeOptions:
         None, "Language spoken, as ISO code or English name; unset: the model decides.", short="-l"
     )
     task: Task = option("transcribe", "transcribe, or translate into English.", feature="translate")
-    beam_size: int | None = option(None, "Beams searched; 1 is greedy.", low=1, high=100, feature="beam_size")
-    temperature: float | None = option(None, "Sampling temperature.", low=0, high=1, feature="temperature")
+    sequential: bool = option(
+        False, "Decode each passage on its own, the careful way: more accurate, several times slower."
+    )
+    beam_size: int | None = option(
+        None, "Beams searched; 1 is greedy [Whisper: 5].", low=1, high=100, feature="beam_size"
+    )
+    use_beam_search: bool = option(True, "Off: decode greedily, whatever beam_size says.", feature="beam_size")
+    best_of: int | None = option(
+        None,
+        "Samples drawn at temperatures above 0, of which the likeliest is kept [Whisper: 5].",
+        low=1,
+        high=100,
+        feature="best_of",
+    )
+    temperature: float | None = option(
+        None, "Sampling temperature of the first try; 0 samples nothing.", low=0, high=1, feature="temperature"
+    )
+    temperature_increment_on_fallback: float = option(
+        0.2,
+        "Added for each further try of a passage that came out doubtful, up to 1; 0: one try.",
+        low=0,
+        high=1,
+        feature="temperature",
+    )
     initial_prompt: str | None = option(None, "Text that sets style and spelling.", feature="initial_prompt")
     hotwords: str | None = option(None, "Words to favour, separated by commas.", feature="hotwords")
     word_timestamps: bool = option(True, "Give every word its time; off: segments only.")
@@ -259,6 +283,10 @@ class Transcript:
     engine: str = ""
     warnings: tuple[str, ...] = ()
     """What the user should know: damaged input, doubtful language, dropped text."""
+    language_probability: float | None = None
+    """How sure the model was of the language, 0..1; None where it was asked for or is the model's only one."""
+    choices: tuple[str, ...] = ()
+    """What was chosen for this recording, and why: model, profile, device, number type."""
 
     @property
     def text(self) -> str:

@@ -213,11 +213,11 @@ def test_stop_is_asked_often(loaded: Loaded, chunks: list[Chunk]) -> None:
 @pytest.mark.usefixtures("_hears")
 def test_careful_path_reads_the_same_passage(loaded: Loaded, chunks: list[Chunk]) -> None:
     """One chunk decoded with care says about the same."""
-    careful = loaded.transcribe_sequential(chunks[0], [], OPTIONS, never)
+    careful = loaded.transcribe_sequential(chunks[0], OPTIONS, never)
 
     assert "best of times" in text(careful)
     with pytest.raises(Cancelled):
-        loaded.transcribe_sequential(chunks[0], [], OPTIONS, lambda: True)
+        loaded.transcribe_sequential(chunks[0], OPTIONS, lambda: True)
 
 
 def test_language_probabilities(loaded: Loaded, files: ModelFiles, chunks: list[Chunk]) -> None:

@@ -21,15 +21,16 @@ from pathlib import Path
 from stenogram.app.transcribe import Request, transcribe
 from stenogram.cache import open_cache
 from stenogram.config import read, Settings
-from stenogram.pipeline.keys import of_chunk
+from stenogram.engines.options import settle
+from stenogram.pipeline.keys import Model, of_chunk
 from stenogram.testing import FAKE_FILES, FakeEngine, make_app
 from stenogram.testing.fakes import spell
-from stenogram.types import TranscribeOptions
+from stenogram.types import LoadOptions, TranscribeOptions
 
 log = open(sys.argv[2], "a", buffering=1)
 
 def say(chunk):
-    log.write(f"taken {of_chunk(chunk, TranscribeOptions(), engine, FAKE_FILES)}\\n")
+    log.write(f"taken {of_chunk(chunk, TranscribeOptions(), Model(engine, FAKE_FILES, settle(engine, LoadOptions())))}\\n")
     time.sleep(0.1)
     return spell(chunk)
 

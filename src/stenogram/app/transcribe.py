@@ -10,7 +10,7 @@ from pathlib import Path
 from stenogram import languages
 from stenogram.app.root import App
 from stenogram.cache import workspace
-from stenogram.engines.options import check, check_load
+from stenogram.engines.options import check, settle
 from stenogram.pipeline.run import Parts, Watch
 from stenogram.pipeline.run import transcribe as run
 from stenogram.types import LoadOptions, ModelFiles, RunOptions, Segment, Transcript
@@ -32,13 +32,14 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
     Raises ``InputError``, ``LanguageNotSupported``, ``ModelError``, ``OptionNotSupported``, ``EngineError``,
     ``StorageError``, ``Cancelled``.
     """
-    options, files = resolve(app, request)
+    options, files, load = resolve(app, request)
     parts = Parts(
         decoder=app.decoder,
         open_vad=app.open_vad,
         engine=app.engine_named(files.engine),
         files=files,
-        load=functools.partial(app.load, files, request.load),
+        options=load,
+        load=functools.partial(app.load, files, load),
         cache=app.cache,
     )
     with workspace(app.settings.cache_dir) as folder:
@@ -56,7 +57,7 @@ def transcribe(app: App, request: Request, watch: Watch | None = None) -> Transc
             return transcript
 
 
-def resolve(app: App, request: Request) -> tuple[RunOptions, ModelFiles]:
+def resolve(app: App, request: Request) -> tuple[RunOptions, ModelFiles, LoadOptions]:
     """The model for a request, and its options in their normal form; refuses what the model cannot do."""
     options = request.run.transcribe
     if options.language is not None:
@@ -64,5 +65,4 @@ def resolve(app: App, request: Request) -> tuple[RunOptions, ModelFiles]:
     files = app.model_for(request.model, options.language, app.settings)
     engine = app.engine_named(files.engine)
     check(engine, files, options)
-    check_load(engine, request.load)
-    return replace(request.run, transcribe=options), files
+    return replace(request.run, transcribe=options), files, settle(engine, request.load)

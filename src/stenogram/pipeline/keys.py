@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stenogram.errors import Cancelled, FileNotReadable
 from stenogram.protocols import Engine, Stop
-from stenogram.types import Chunk, ModelFiles, RunOptions, TranscribeOptions, canonical
+from stenogram.types import Chunk, LoadOptions, ModelFiles, RunOptions, TranscribeOptions, canonical
 
-RULES = 2
+RULES = 3
 """Raise by one whenever decode, VAD, chunking, guard or joining change what text comes out."""
 
 _READ_BYTES = 2**20
@@ -37,19 +38,36 @@ def of_speech(file_digest: str, options: RunOptions) -> str:
     return _digest("speech", file_digest, canonical(options.decode), canonical(options.vad))
 
 
-def of_transcript(file_digest: str, options: RunOptions, engine: Engine, files: ModelFiles) -> str:
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What decodes: an engine, its weights, and how they are loaded (settled)."""
+
+    engine: Engine
+    files: ModelFiles
+    load: LoadOptions
+
+    def facts(self) -> tuple[Any, ...]:
+        """All of it that may change the text; the number of threads does not."""
+        shape = dataclasses.astuple(self.engine.chunking)
+        where = self.load.device, self.load.compute_type
+        return self.engine.name, self.engine.version, shape, self.files.digest, *where
+
+
+def of_transcript(file_digest: str, options: RunOptions, model: Model) -> str:
     """Key of a whole transcript: the file's bytes and everything that decides its text."""
-    return _digest("transcript", file_digest, canonical(options), *_model(engine, files))
+    return _digest("transcript", file_digest, canonical(options), *model.facts())
 
 
-def of_chunk(chunk: Chunk, options: TranscribeOptions, engine: Engine, files: ModelFiles) -> str:
+def of_language(file_digest: str, options: RunOptions, model: Model) -> str:
+    """Key of the language heard in a recording."""
+    where = canonical(options.decode), canonical(options.vad)
+    return _digest("language", file_digest, *where, *model.facts())
+
+
+def of_chunk(chunk: Chunk, options: TranscribeOptions, model: Model) -> str:
     """Key of the segments of one chunk: its samples, not its place, so that equal sound is decoded once."""
     speech = [(round(span.start - chunk.start, 4), round(span.end - chunk.start, 4)) for span in chunk.spans]
-    return _digest("chunk", chunk.digest(), chunk.duration, speech, canonical(options), *_model(engine, files))
-
-
-def _model(engine: Engine, files: ModelFiles) -> tuple[Any, ...]:
-    return engine.name, engine.version, dataclasses.astuple(engine.chunking), files.digest
+    return _digest("chunk", chunk.digest(), chunk.duration, speech, canonical(options), *model.facts())
 
 
 def _digest(*parts: Any) -> str:

@@ -15,7 +15,7 @@ from stenogram.events import Stage
 from stenogram.formats import stored
 from stenogram.pipeline import guard, keys
 from stenogram.protocols import Cache, Engine, Loaded, Stop
-from stenogram.types import Chunk, ModelFiles, Segment, Span, TranscribeOptions
+from stenogram.types import Chunk, LoadOptions, ModelFiles, Segment, Span, TranscribeOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Recogniser:
     files: ModelFiles
     cache: Cache
     options: TranscribeOptions
+    load: LoadOptions
+    """How the weights are loaded, settled: int8 and float32 may differ in a word."""
 
     def known(self, chunk: Chunk) -> guard.Checked | None:
         """What an earlier run found in the same samples, or None."""
@@ -45,7 +47,7 @@ class Recogniser:
         decoded = time.thread_time()
         checked = []
         for chunk, segments in zip(local, found, strict=True):
-            again = functools.partial(loaded.transcribe_sequential, chunk, (), self.options, stop)
+            again = functools.partial(loaded.transcribe_sequential, chunk, self.options, stop)
             result = guard.check(chunk, segments, self.options, again)
             self.cache.put("chunk", self._key(chunk), stored.write(result))
             checked.append(result)
@@ -53,7 +55,7 @@ class Recogniser:
         return placed, {"transcribe": decoded - began, "guard": time.thread_time() - decoded}
 
     def _key(self, chunk: Chunk) -> str:
-        return keys.of_chunk(chunk, self.options, self.engine, self.files)
+        return keys.of_chunk(chunk, self.options, keys.Model(self.engine, self.files, self.load))
 
 
 def _local(chunk: Chunk) -> Chunk:

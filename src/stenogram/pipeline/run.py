@@ -27,7 +27,7 @@ from stenogram.pipeline.batch import Batcher
 from stenogram.pipeline.listen import FrontEnd, Heard
 from stenogram.pipeline.recognise import Recogniser
 from stenogram.protocols import Cache, Engine, Loaded, Stop
-from stenogram.types import Chunk, ModelFiles, RunOptions, Segment, Span, Transcript, VadOptions
+from stenogram.types import Chunk, LoadOptions, ModelFiles, RunOptions, Segment, Span, Transcript, VadOptions
 
 POLL_S = 0.1
 """How often the driving thread looks whether it should stop, seconds."""
@@ -44,6 +44,8 @@ class Parts:
     open_vad: Callable[[VadOptions], Vad]
     engine: Engine
     files: ModelFiles
+    options: LoadOptions
+    """How the weights are loaded, settled."""
     load: Callable[[], Loaded]
     """Gives the weights; called in a thread of its own, while the front end already works."""
     cache: Cache
@@ -69,7 +71,7 @@ def transcribe(
     check_readable(source)
     version = _version(source)
     file_digest = keys.of_file(source, watch.stop)
-    key = keys.of_transcript(file_digest, options, parts.engine, parts.files)
+    key = keys.of_transcript(file_digest, options, keys.Model(parts.engine, parts.files, parts.options))
     known = stored.read(Transcript, parts.cache.get("transcript", key))
     if known is not None:
         watch.listener(events.StageCached("transcript", key, known.duration))
@@ -157,7 +159,9 @@ class _Run:
 
     def drive(self, source: Path, folder: Path) -> Generator[Segment, None, None]:
         """Yield the segments in order until the recording is through."""
-        recogniser = Recogniser(self.parts.engine, self.parts.files, self.parts.cache, self.options.transcribe)
+        recogniser = Recogniser(
+            self.parts.engine, self.parts.files, self.parts.cache, self.options.transcribe, self.parts.options
+        )
         atexit.register(self._outlive_threads)
         self._begin("decode", "load")
         self._start(self._listen, source, folder, recogniser)

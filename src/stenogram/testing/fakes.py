@@ -6,10 +6,21 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stenogram.engines.options import check
+from stenogram.engines.options import check, settle
 from stenogram.errors import Cancelled, EngineError
 from stenogram.protocols import Stop
-from stenogram.types import Chunk, ChunkOptions, LoadOptions, ModelFiles, Segment, Span, TranscribeOptions, Word
+from stenogram.types import (
+    Chunk,
+    ChunkOptions,
+    ComputeType,
+    Device,
+    LoadOptions,
+    ModelFiles,
+    Segment,
+    Span,
+    TranscribeOptions,
+    Word,
+)
 
 FAKE_FILES = ModelFiles(name="fake", engine="fake", languages=("en",), paths={}, digest="fa4e" * 16)
 """The model of ``FakeEngine``: it has no files."""
@@ -56,9 +67,14 @@ class FakeEngine:
     name: str = "fake"
     version: str = "1"
     supports: frozenset[str] = frozenset()
+    compute_types: Mapping[Device, tuple[ComputeType, ...]] = field(default_factory=lambda: {"cpu": ("int8",)})
+    faults: Mapping[Device, str] = field(default_factory=dict)
+    """Device -> why it cannot be used."""
     chunking: ChunkOptions = field(default_factory=lambda: ChunkOptions(target_s=4.0, max_s=8.0))
     parallelism: int = 2
     batch_size: int = 4
+    memory_bytes: int = 0
+    chunk_bytes: int = 0
     loads: int = 0
     batches: list[list[str]] = field(default_factory=list)
     """The digests of the chunks of each batch, in the order of the calls."""
@@ -66,11 +82,15 @@ class FakeEngine:
     """The digests of the chunks that were decoded carefully."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def fault(self, device: Device) -> str | None:
+        """As told."""
+        return self.faults.get(device)
+
     def load(self, files: ModelFiles, options: LoadOptions) -> FakeLoaded:
         """Count a load."""
         with self.lock:
             self.loads += 1
-        return FakeLoaded(self, files, options.cpu_threads or self.parallelism)
+        return FakeLoaded(self, files, settle(self, options), options.cpu_threads or self.parallelism)
 
 
 @dataclass(slots=True)
@@ -79,13 +99,19 @@ class FakeLoaded:
 
     engine: FakeEngine
     files: ModelFiles
+    options: LoadOptions
     parallelism: int
     closed: bool = False
 
     @property
     def memory_bytes(self) -> int:
-        """Nothing."""
-        return 0
+        """As the engine says."""
+        return self.engine.memory_bytes
+
+    @property
+    def chunk_bytes(self) -> int:
+        """As the engine says."""
+        return self.engine.chunk_bytes
 
     @property
     def batch_size(self) -> int:
@@ -102,7 +128,6 @@ class FakeLoaded:
     def transcribe_sequential(
         self,
         chunk: Chunk,
-        previous: Sequence[Segment],  # noqa: ARG002 - part of the Protocol
         options: TranscribeOptions,
         stop: Stop,
     ) -> list[Segment]:

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stenogram.engines import options as engine_options
 from stenogram.engines.moonshine.encoder import FRAME, MAX_FRAMES, Encoder, padded_length
 from stenogram.engines.moonshine.greedy import POSITIONS, Decoder, Row, check
+from stenogram.engines.options import check as check_options
+from stenogram.engines.options import settle
 from stenogram.engines.runtime import native
 from stenogram.engines.segments import build_segments
 from stenogram.engines.tokens import Vocabulary, read_vocabulary
@@ -19,7 +20,17 @@ from stenogram.engines.words import align
 from stenogram.errors import EngineError, ModelError
 from stenogram.onnx.weights import Weights
 from stenogram.protocols import Loaded, Stop
-from stenogram.types import SAMPLE_RATE, Chunk, ChunkOptions, LoadOptions, ModelFiles, Segment, TranscribeOptions
+from stenogram.types import (
+    SAMPLE_RATE,
+    Chunk,
+    ChunkOptions,
+    ComputeType,
+    Device,
+    LoadOptions,
+    ModelFiles,
+    Segment,
+    TranscribeOptions,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,6 +72,15 @@ class MoonshineEngine:
         return frozenset()
 
     @property
+    def compute_types(self) -> Mapping[Device, tuple[ComputeType, ...]]:
+        """The files hold int8 weights."""
+        return {"cpu": ("int8",)}
+
+    def fault(self, device: Device) -> str | None:  # noqa: ARG002 - only the CPU is asked for
+        """Whatever runs onnxruntime will do."""
+        return None
+
+    @property
     def chunking(self) -> ChunkOptions:
         """Measured on the English dev clips: 4 / 8 to 15 / 20 s differ by 0.6 % of words without a trend.
 
@@ -79,6 +99,7 @@ class LoadedMoonshine:
     def __init__(self, engine: MoonshineEngine, files: ModelFiles, options: LoadOptions) -> None:
         self._engine = engine
         self._files = files
+        self.options = settle(engine, options)
         self._threads = options.cpu_threads or available_cpus()
         try:
             self._vocabulary = read_vocabulary(files.paths["tokenizer"])
@@ -91,11 +112,13 @@ class LoadedMoonshine:
 
     @property
     def memory_bytes(self) -> int:
-        """Growth of the resident set by loading, 3.2 times the files (measured: 140 MiB for tiny-en).
-
-        A call at work comes on top: 130 MiB for 8 chunks of up to 13 s.
-        """
+        """Growth of the resident set by loading, 3.2 times the files (measured: 140 MiB for tiny-en)."""
         return int(3.2 * sum(path.stat().st_size for path in self._files.paths.values()))
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Measured with tiny-en: 130 MiB for 8 chunks of up to 13 s; taken to grow with the weights."""
+        return self.memory_bytes // 8
 
     @property
     def parallelism(self) -> int:
@@ -109,7 +132,7 @@ class LoadedMoonshine:
 
     def transcribe(self, chunks: Sequence[Chunk], options: TranscribeOptions, stop: Stop) -> list[list[Segment]]:
         """Decode a batch greedily; silent chunks have no segments."""
-        engine_options.check(self._engine, self._files, options)
+        check_options(self._engine, self._files, options)
         with native(NAME):
             encoder, decoder = self._open()
             rows = [encode(encoder, chunk, stop) for chunk in chunks]
@@ -121,12 +144,11 @@ class LoadedMoonshine:
     def transcribe_sequential(
         self,
         chunk: Chunk,
-        previous: Sequence[Segment],  # noqa: ARG002 - text does not condition this model
         options: TranscribeOptions,
         stop: Stop,
     ) -> list[Segment]:
         """Decode one chunk in several ways at once and keep the likeliest text that does not repeat itself."""
-        engine_options.check(self._engine, self._files, options)
+        check_options(self._engine, self._files, options)
         with native(NAME):
             encoder, decoder = self._open()
             rows = [encode(encoder, chunk, stop, padding) for padding in PADDINGS]
