@@ -13,10 +13,9 @@ def main() -> None:
     """Transcribe each recording; the decoder's process starts within the first one's time."""
     began = time.perf_counter()
     from stenogram import App, Settings, events
-    from stenogram.app.transcribe import Request, transcribe
-    from stenogram.models import store
-    from stenogram.pipeline.run import Watch
-    from stenogram.types import LoadOptions, VadOptions
+    from stenogram.app.transcribe import Request, resolve, transcribe
+    from stenogram.pipeline.parts import Watch
+    from stenogram.types import VadOptions
 
     done = []
     load_s = 0.0
@@ -24,7 +23,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="stenogram-bench-") as home:
             settings = Settings(home=home)
             with App.open(settings) as app:
-                app.load(store.choose("auto", None, settings), LoadOptions())
+                _, files, load = resolve(app, Request(Path(source)))
+                with app.lend(files, load):
+                    pass  # the weights stay loaded
                 app.open_vad(VadOptions())
                 load_s += time.perf_counter() - began
                 stages: dict[str, float] = {}

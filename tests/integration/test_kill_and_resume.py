@@ -30,7 +30,8 @@ from stenogram.types import LoadOptions, TranscribeOptions
 log = open(sys.argv[2], "a", buffering=1)
 
 def say(chunk):
-    log.write(f"taken {of_chunk(chunk, TranscribeOptions(), Model(engine, FAKE_FILES, settle(engine, LoadOptions())))}\\n")
+    model = Model(engine, FAKE_FILES, settle(engine, LoadOptions()))
+    log.write(f"taken {of_chunk(chunk, TranscribeOptions(), model)}\\n")
     time.sleep(0.1)
     return spell(chunk)
 

@@ -18,7 +18,7 @@ from stenogram.app import App
 from stenogram.app.transcribe import Request, stream, transcribe
 from stenogram.audio.decode import Decoded, Decoder
 from stenogram.errors import Cancelled, EngineError, NotMedia, OptionNotSupported
-from stenogram.pipeline.run import Watch
+from stenogram.pipeline.parts import Watch
 from stenogram.protocols import Stop
 from stenogram.testing import FAKE_FILES, FakeEngine, MemoryCache, make_app
 from stenogram.testing.fakes import FakeLoaded

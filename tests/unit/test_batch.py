@@ -22,7 +22,7 @@ def test_every_chunk_comes_out_once_and_the_oldest_first(lengths: list[int], siz
     waiting: set[int] = set()
 
     def take(*, more: bool) -> bool:
-        if batch := batcher.take(idle=1, more=more):
+        if batch := batcher.take(idle=1, most=99, more=more):
             assert min(waiting) in {c.index for c in batch}
             waiting.difference_update(c.index for c in batch)
             batches.append(batch)
@@ -45,7 +45,7 @@ def warm(batch_size: int, parallelism: int) -> Batcher:
     batcher = Batcher(batch_size, parallelism)
     for _ in range(batch_size):
         batcher.add(chunk(0))
-        assert batcher.take(idle=parallelism, more=True)
+        assert batcher.take(idle=parallelism, most=99, more=True)
     return batcher
 
 
@@ -54,8 +54,8 @@ def test_chunks_of_like_length_share_a_batch() -> None:
     for index, length in enumerate([100, 900, 110, 800, 105, 700]):
         batcher.add(chunk(index, length))
 
-    assert [c.index for c in batcher.take(idle=1, more=True)] == [0, 2, 4]
-    assert [c.index for c in batcher.take(idle=1, more=True)] == [1, 3, 5]
+    assert [c.index for c in batcher.take(idle=1, most=99, more=True)] == [0, 2, 4]
+    assert [c.index for c in batcher.take(idle=1, most=99, more=True)] == [1, 3, 5]
 
 
 def test_the_first_batches_are_small_so_that_the_first_text_is_soon_there() -> None:
@@ -63,21 +63,21 @@ def test_the_first_batches_are_small_so_that_the_first_text_is_soon_there() -> N
     for index in range(20):
         batcher.add(chunk(index))
 
-    assert [len(batcher.take(idle=1, more=True)) for _ in range(5)] == [1, 2, 4, 8, 5]
+    assert [len(batcher.take(idle=1, most=99, more=True)) for _ in range(5)] == [1, 2, 4, 8, 5]
 
 
 def test_the_first_chunk_goes_at_once_when_all_workers_are_idle() -> None:
     batcher = Batcher(8, 2)
     batcher.add(chunk(0))
 
-    assert [c.index for c in batcher.take(idle=2, more=True)] == [0]
+    assert [c.index for c in batcher.take(idle=2, most=99, more=True)] == [0]
 
 
 def test_a_lone_chunk_waits_for_company_while_others_work() -> None:
     batcher = Batcher(8, 2)
     batcher.add(chunk(0))
 
-    assert batcher.take(idle=1, more=True) == []
+    assert batcher.take(idle=1, most=99, more=True) == []
 
 
 def test_a_full_batch_goes_at_once() -> None:
@@ -85,14 +85,14 @@ def test_a_full_batch_goes_at_once() -> None:
     for index in range(3):
         batcher.add(chunk(index))
 
-    assert [c.index for c in batcher.take(idle=1, more=True)] == [0, 1]
+    assert [c.index for c in batcher.take(idle=1, most=99, more=True)] == [0, 1]
 
 
 def test_nothing_is_given_when_no_worker_is_idle() -> None:
     batcher = Batcher(1, 2)
     batcher.add(chunk(0))
 
-    assert batcher.take(idle=0, more=False) == []
+    assert batcher.take(idle=0, most=99, more=False) == []
 
 
 def test_the_rest_is_shared_between_the_workers() -> None:
@@ -100,7 +100,7 @@ def test_the_rest_is_shared_between_the_workers() -> None:
     for index in range(6):
         batcher.add(chunk(index))
 
-    assert len(batcher.take(idle=2, more=False)) == 3
+    assert len(batcher.take(idle=2, most=99, more=False)) == 3
 
 
 def test_it_is_full_before_memory_is() -> None:
@@ -110,4 +110,4 @@ def test_it_is_full_before_memory_is() -> None:
         batcher.add(chunk(index, index))
 
     assert batcher.full
-    assert not batcher.take(idle=0, more=True)
+    assert not batcher.take(idle=0, most=99, more=True)

@@ -14,7 +14,7 @@ from stenogram.app import transcribe as use_case
 from stenogram.app.root import App
 from stenogram.config import Settings
 from stenogram.errors import OptionError
-from stenogram.pipeline.run import Watch
+from stenogram.pipeline.parts import Watch
 from stenogram.types import DecodeOptions, LoadOptions, RunOptions, Segment, TranscribeOptions, Transcript, VadOptions
 
 GROUPS = (Settings, DecodeOptions, VadOptions, TranscribeOptions, LoadOptions)

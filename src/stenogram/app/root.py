@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -19,7 +21,7 @@ from stenogram.cache import open_cache
 from stenogram.config import Settings
 from stenogram.models import store
 from stenogram.protocols import Cache, Engine, Loaded
-from stenogram.types import LoadOptions, ModelFiles, VadOptions
+from stenogram.types import Device, LoadOptions, ModelFiles, VadOptions
 
 
 @dataclass(slots=True)
@@ -31,6 +33,8 @@ class App:
     decoder: Decoder
     engine_named: Callable[[str], Engine] = engines.find
     model_for: Callable[[str, str | None, Settings], ModelFiles] = store.choose
+    free_bytes: Callable[[Device], int] = lambda _device: sys.maxsize
+    """Memory that is free on a device now."""
     _loaded: dict[tuple[str, LoadOptions], Loaded] = field(default_factory=dict)
     _networks: list[SpeechNetwork] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -59,14 +63,15 @@ class App:
             self._networks.clear()
             self.decoder.close()
 
-    def load(self, files: ModelFiles, options: LoadOptions) -> Loaded:
-        """The weights of a model; loaded once, however many threads ask."""
+    @contextmanager
+    def lend(self, files: ModelFiles, options: LoadOptions) -> Iterator[Loaded]:
+        """Lend the weights of a model; loaded once, however many threads ask."""
         key = (files.digest, options)
         with self._loading:
             loaded = self._loaded.get(key)
             if loaded is None:
                 loaded = self._loaded[key] = self.engine_named(files.engine).load(files, options)
-            return loaded
+        yield loaded
 
     def open_vad(self, options: VadOptions) -> Vad:
         """A new stream through the speech network, which is loaded once."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from stenogram import languages
 from stenogram.app.root import App
 from stenogram.cache import workspace
-from stenogram.engines.options import check, settle
-from stenogram.pipeline.run import Parts, Watch
+from stenogram.engines.options import check, fallbacks, settle
+from stenogram.pipeline.parts import Parts, Watch
 from stenogram.pipeline.run import transcribe as run
 from stenogram.types import LoadOptions, ModelFiles, RunOptions, Segment, Transcript
 
@@ -39,8 +39,10 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
         engine=app.engine_named(files.engine),
         files=files,
         options=load,
-        load=functools.partial(app.load, files, load),
+        lend=functools.partial(app.lend, files),
+        fallbacks=fallbacks(app.engine_named(files.engine), load),
         cache=app.cache,
+        free_bytes=app.free_bytes,
     )
     with workspace(app.settings.cache_dir) as folder:
         return (yield from run(parts, request.source, folder, options, watch or Watch()))

@@ -24,7 +24,7 @@ from stenogram.cli.inputs import STDIN, Names, expand
 from stenogram.cli.options import options_of
 from stenogram.cli.progress import Show, clock
 from stenogram.config import Settings
-from stenogram.pipeline.run import Watch
+from stenogram.pipeline.parts import Watch
 from stenogram.types import SubtitleOptions, Transcript
 
 GRANULARITIES: tuple[formats.Granularity, ...] = ("segment", "word")

@@ -6,6 +6,8 @@ Chunks of like length waste least of a batch, so the order of decoding is not th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stenogram.types import Chunk
 
 
@@ -30,20 +32,24 @@ class Batcher:
         """Take in a chunk; chunks come in the order of the recording."""
         self._waiting.append(chunk)
 
-    def take(self, *, idle: int, more: bool) -> list[Chunk]:
+    def put_back(self, chunks: Sequence[Chunk]) -> None:
+        """Take in chunks again that could not be decoded; they come first."""
+        self._waiting = [*chunks, *self._waiting]
+
+    def take(self, *, idle: int, most: int, more: bool) -> list[Chunk]:
         """The next batch, or nothing when waiting for more chunks is better.
 
-        ``idle``: workers without work. ``more``: the front end will bring more chunks. While others work, a worker
-        waits until a batch can be filled; when all are idle, the first words of a recording go at once. The first
-        batches are small (1, 2, 4 ...), so that the first text is soon there. The rest of a recording is shared out
-        among the workers.
+        ``idle``: workers without work. ``most``: chunks that fit into memory now. ``more``: the front end will bring
+        more chunks. While others work, a worker waits until a batch can be filled; when all are idle, the first words
+        of a recording go at once. The first batches are small (1, 2, 4 ...), so that the first text is soon there. The
+        rest of a recording is shared out among the workers.
         """
         count = len(self._waiting)
         if not count or not idle:
             return []
-        if more and count < self.batch_size and idle < self.parallelism:
+        if more and count < min(self.batch_size, most) and idle < self.parallelism:
             return []
-        size = min(self.batch_size, self._first if more else -(-count // self.parallelism))
+        size = min(self.batch_size, most, self._first if more else -(-count // self.parallelism))
         self._first = min(2 * self._first, self.batch_size)
         length = len(self._waiting[0].samples)
         likest = sorted(range(count), key=lambda place: (abs(len(self._waiting[place].samples) - length), place))

@@ -3,9 +3,10 @@
 The rules, in order:
 
 1. A segment is *doubtful* when it repeats itself (``compression_ratio`` above ``compression_ratio_threshold``), when
-   the model was unsure (``avg_logprob`` below ``logprob_threshold``), or when there is no speech under it (the share
-   of silence under its words, ``no_speech_prob`` where the engine gives none, above ``no_speech_threshold``; pauses
-   between words say nothing against them).
+   the model was unsure (``avg_logprob`` below ``logprob_threshold``), or when there is no speech under it: the share of
+   silence under its words is above ``no_speech_threshold`` (pauses between words say nothing against them), or the
+   model itself says so (its ``no_speech_prob`` above the threshold) and was unsure of the text, as Whisper's own rule
+   has it. Where the engine gives no ``no_speech_prob``, the share of silence is shown there.
 2. A chunk with a doubtful segment is decoded once more, alone, by the engine's careful path. The second text is taken
    when it has fewer doubts or, with as many, a higher mean log-probability; never when it is empty, nor when it has
    fewer undoubted words than the first (``KEPT_SHARE``). Its segments are marked ``retried``.
@@ -22,6 +23,8 @@ from dataclasses import dataclass, replace
 
 from stenogram.types import Chunk, Segment, Span, TranscribeOptions
 
+REPEATS, UNSURE, SILENT = "repeats itself", "unsure", "no speech under it"
+"""Doubts."""
 KEPT_SHARE = 0.9
 """Share of the first text's undoubted words that the second must reach: doubt about one segment costs no other."""
 
@@ -35,32 +38,26 @@ class Checked:
 
 
 def check(
-    chunk: Chunk, segments: Sequence[Segment], options: TranscribeOptions, again: Callable[[], list[Segment]]
+    chunk: Chunk,
+    segments: Sequence[Segment],
+    options: TranscribeOptions,
+    again: Callable[[], list[Segment]] | None,
 ) -> Checked:
-    """Apply the rules to the ``segments`` of ``chunk``; ``again`` decodes it carefully, and is called at most once."""
-    kept = [_with_silence(segment, chunk.spans) for segment in segments]
-    if any(doubts(segment, options) for segment in kept):
-        second = [replace(_with_silence(segment, chunk.spans), retried=True) for segment in again()]
-        whole = _sure_words(second, options) >= KEPT_SHARE * _sure_words(kept, options)
-        if second and whole and _rank(second, options) > _rank(kept, options):
+    """Apply the rules to the ``segments`` of ``chunk``.
+
+    ``again`` decodes it carefully, and is called at most once; None: it was decoded so already.
+    """
+    kept = [_rate(segment, chunk.spans, options) for segment in segments]
+    if again is not None and any(rated.doubts for rated in kept):
+        second = [_rate(replace(segment, retried=True), chunk.spans, options) for segment in again()]
+        whole = _sure_words(second) >= KEPT_SHARE * _sure_words(kept)
+        if second and whole and _rank(second) > _rank(kept):
             kept = second
         else:
-            kept = [replace(segment, retried=True) if doubts(segment, options) else segment for segment in kept]
-    dropped = tuple(segment for segment in kept if _silent(segment, options))
-    kept = [segment for segment in kept if not _silent(segment, options)]
-    return Checked(tuple(replace(segment, suspect=bool(doubts(segment, options))) for segment in kept), dropped)
-
-
-def doubts(segment: Segment, options: TranscribeOptions) -> tuple[str, ...]:
-    """Why the segment looks invented; empty: it does not."""
-    found = []
-    if segment.compression_ratio is not None and segment.compression_ratio > options.compression_ratio_threshold:
-        found.append("repeats itself")
-    if segment.avg_logprob is not None and segment.avg_logprob < options.logprob_threshold:
-        found.append("unsure")
-    if _silent(segment, options):
-        found.append("no speech under it")
-    return tuple(found)
+            kept = [replace(r, segment=replace(r.segment, retried=True)) if r.doubts else r for r in kept]
+    dropped = tuple(rated.segment for rated in kept if SILENT in rated.doubts)
+    kept = [rated for rated in kept if SILENT not in rated.doubts]
+    return Checked(tuple(replace(rated.segment, suspect=bool(rated.doubts)) for rated in kept), dropped)
 
 
 def silence_share(start: float, end: float, spans: Sequence[Span]) -> float:
@@ -71,25 +68,41 @@ def silence_share(start: float, end: float, spans: Sequence[Span]) -> float:
     return min(max(1.0 - speech / (end - start), 0.0), 1.0)
 
 
-def _with_silence(segment: Segment, spans: Sequence[Span]) -> Segment:
-    if segment.no_speech_prob is not None:
-        return segment
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    """A segment, and why it looks invented; nothing: it does not."""
+
+    segment: Segment
+    doubts: tuple[str, ...]
+
+
+def _rate(segment: Segment, spans: Sequence[Span], options: TranscribeOptions) -> _Rated:
+    share = _silence_under(segment, spans)
+    said, unsure = segment.no_speech_prob, False
+    found = []
+    if segment.compression_ratio is not None and segment.compression_ratio > options.compression_ratio_threshold:
+        found.append(REPEATS)
+    if segment.avg_logprob is not None and segment.avg_logprob < options.logprob_threshold:
+        unsure = True
+        found.append(UNSURE)
+    if share > options.no_speech_threshold or (unsure and said is not None and said > options.no_speech_threshold):
+        found.append(SILENT)
+    return _Rated(segment if said is not None else replace(segment, no_speech_prob=share), tuple(found))
+
+
+def _silence_under(segment: Segment, spans: Sequence[Span]) -> float:
     stretches = segment.words or (Span(segment.start, segment.end),)
     total = sum(stretch.end - stretch.start for stretch in stretches)
     silent = sum(silence_share(s.start, s.end, spans) * (s.end - s.start) for s in stretches)
-    return replace(segment, no_speech_prob=round(silent / total, 4) if total > 0 else 0.0)
+    return round(silent / total, 4) if total > 0 else 0.0
 
 
-def _silent(segment: Segment, options: TranscribeOptions) -> bool:
-    return segment.no_speech_prob is not None and segment.no_speech_prob > options.no_speech_threshold
+def _sure_words(rated: Sequence[_Rated]) -> int:
+    return sum(len(r.segment.text.split()) for r in rated if not r.doubts)
 
 
-def _sure_words(segments: Sequence[Segment], options: TranscribeOptions) -> int:
-    return sum(len(segment.text.split()) for segment in segments if not doubts(segment, options))
-
-
-def _rank(segments: Sequence[Segment], options: TranscribeOptions) -> tuple[int, float]:
+def _rank(rated: Sequence[_Rated]) -> tuple[int, float]:
     """Higher is better: fewer doubts, then the mean log-probability weighted by tokens."""
-    weights = [max(len(segment.tokens), 1) for segment in segments]
-    score = sum(w * (s.avg_logprob or 0.0) for w, s in zip(weights, segments, strict=True)) / max(sum(weights), 1)
-    return -sum(len(doubts(segment, options)) for segment in segments), score
+    weights = [max(len(r.segment.tokens), 1) for r in rated]
+    total = sum(w * (r.segment.avg_logprob or 0.0) for w, r in zip(weights, rated, strict=True))
+    return -sum(len(r.doubts) for r in rated), total / max(sum(weights), 1)

@@ -43,12 +43,15 @@ class Recogniser:
         """
         local = [_local(chunk) for chunk in chunks]
         began = time.thread_time()
-        found = loaded.transcribe(local, self.options, stop)
+        if self.options.sequential:
+            found = [loaded.transcribe_sequential(chunk, self.options, stop) for chunk in local]
+        else:
+            found = loaded.transcribe(local, self.options, stop)
         decoded = time.thread_time()
         checked = []
         for chunk, segments in zip(local, found, strict=True):
             again = functools.partial(loaded.transcribe_sequential, chunk, self.options, stop)
-            result = guard.check(chunk, segments, self.options, again)
+            result = guard.check(chunk, segments, self.options, None if self.options.sequential else again)
             self.cache.put("chunk", self._key(chunk), stored.write(result))
             checked.append(result)
         placed = [_placed(result, chunk) for result, chunk in zip(checked, chunks, strict=True)]

@@ -8,9 +8,16 @@ from stenogram.config import Settings, read
 from stenogram.protocols import Cache
 from stenogram.testing.fakes import FAKE_FILES, FakeEngine
 from stenogram.testing.memory_cache import MemoryCache
+from stenogram.types import ModelFiles
 
 
-def make_app(*, engine: FakeEngine | None = None, cache: Cache | None = None, settings: Settings | None = None) -> App:
+def make_app(
+    *,
+    engine: FakeEngine | None = None,
+    cache: Cache | None = None,
+    settings: Settings | None = None,
+    files: ModelFiles = FAKE_FILES,
+) -> App:
     """An app that decodes and finds speech for real, with a fake engine and a cache in memory unless given."""
     engine = engine or FakeEngine()
     return App(
@@ -18,5 +25,5 @@ def make_app(*, engine: FakeEngine | None = None, cache: Cache | None = None, se
         cache=cache or MemoryCache(),
         decoder=Decoder(),
         engine_named=lambda _name: engine,
-        model_for=lambda _model, _language, _settings: FAKE_FILES,
+        model_for=lambda _model, _language, _settings: files,
     )

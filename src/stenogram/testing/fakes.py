@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stenogram.engines.options import check, settle
-from stenogram.errors import Cancelled, EngineError
+from stenogram.errors import Cancelled, EngineError, OutOfMemory
 from stenogram.protocols import Stop
 from stenogram.types import (
     Chunk,
@@ -64,6 +64,9 @@ class FakeEngine:
     say: Callable[[Chunk], list[Segment]] = spell
     say_carefully: Callable[[Chunk], list[Segment]] | None = None
     """The careful path; None: the same as ``say``."""
+    hear_language: Callable[[Chunk], Mapping[str, float]] = lambda _chunk: {"en": 1.0}
+    fits: Callable[[LoadOptions, int], bool] = lambda _options, _chunks: True
+    """Whether memory is enough for weights loaded so and a batch of so many chunks (0: for the weights alone)."""
     name: str = "fake"
     version: str = "1"
     supports: frozenset[str] = frozenset()
@@ -90,7 +93,13 @@ class FakeEngine:
         """Count a load."""
         with self.lock:
             self.loads += 1
+        self.check_memory(options, 0)
         return FakeLoaded(self, files, settle(self, options), options.cpu_threads or self.parallelism)
+
+    def check_memory(self, options: LoadOptions, chunks: int) -> None:
+        """Raise ``OutOfMemory`` where it would not fit."""
+        if not self.fits(options, chunks):
+            raise OutOfMemory(engine=self.name, device=options.device, cause=f"{chunks} chunks do not fit")
 
 
 @dataclass(slots=True)
@@ -137,9 +146,10 @@ class FakeLoaded:
             self.engine.careful.append(chunk.digest())
         return (self.engine.say_carefully or self.engine.say)(chunk)
 
-    def detect_language(self, chunk: Chunk) -> Mapping[str, float]:  # noqa: ARG002 - part of the Protocol
-        """English."""
-        return {"en": 1.0}
+    def detect_language(self, chunk: Chunk) -> Mapping[str, float]:
+        """As the engine is told."""
+        self.engine.check_memory(self.options, 1)
+        return self.engine.hear_language(chunk)
 
     def close(self) -> None:
         """Refuse all further work."""
@@ -149,6 +159,7 @@ class FakeLoaded:
         if self.closed:
             raise EngineError(engine=self.engine.name, cause="the model was closed; load it again")
         check(self.engine, self.files, options)
+        self.engine.check_memory(self.options, len(chunks))
         for _ in range(STEPS * len(chunks)):
             if stop():
                 raise Cancelled

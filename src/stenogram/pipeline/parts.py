@@ -1,0 +1,57 @@
+"""What a run is given: its parts, who watches it, and its recording."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stenogram import events
+from stenogram.audio.decode import Decoder
+from stenogram.audio.vad import Vad
+from stenogram.pipeline.crew import Lend
+from stenogram.protocols import Cache, Engine, Stop
+from stenogram.types import Device, LoadOptions, ModelFiles, VadOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run is made of; ``app`` puts the real ones together, ``testing`` the fakes."""
+
+    decoder: Decoder
+    open_vad: Callable[[VadOptions], Vad]
+    engine: Engine
+    files: ModelFiles
+    options: LoadOptions
+    """How the weights are loaded, settled."""
+    lend: Lend
+    """Lends the weights; called in a thread of its own, while the front end already works."""
+    cache: Cache
+    fallbacks: Sequence[LoadOptions] = ()
+    """How else the weights may be loaded when memory runs out, best first."""
+    discard: Callable[[LoadOptions], None] = lambda _options: None
+    """Frees weights that nobody uses any more, before others are loaded in their place."""
+    free_bytes: Callable[[Device], int] = lambda _device: sys.maxsize
+    """Memory that is free on a device now."""
+    choices: tuple[str, ...] = ()
+    """What was chosen for this run and why, for the transcript."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a caller follows a run and ends it."""
+
+    listener: events.Listener = events.ignore
+    stop: Stop = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A recording, and the keys under which what is found in it is kept."""
+
+    path: Path
+    speech_key: str
+    language_key: str
+    unchanged: Callable[[], bool]
+    """Whether the file is still what the keys were made of; what was found in another is not kept under them."""
