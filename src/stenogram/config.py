@@ -30,7 +30,14 @@ class Settings:
     model: str = option("auto", "Model to transcribe with; auto: the best installed one for the language.", short="-m")
     cache_url: str | None = option(None, "Shared cache (any fsspec URL) written through to by every machine.")
     cache_max_mb: int = option(4096, "Size of the local cache, in MiB; the least recently used goes first.", low=0)
+    whisper_engine: Literal["auto", "whisper", "whisper.cpp", "openai-whisper"] = option(
+        "auto", "Engine behind plain Whisper names such as large-v3; auto: the fastest that has the model."
+    )
     models_url: str | None = option(None, "Mirror to fetch models from: a web folder with one folder for each model.")
+    hub_url: str | None = option(
+        None, "Model hub, or a mirror that speaks its protocol; unset: HF_ENDPOINT, else the public one."
+    )
+    auto_pull: bool = option(False, "Fetch the recommended model without asking when none here speaks the language.")
     offline: bool = option(False, "Never use the network.")
 
     @property

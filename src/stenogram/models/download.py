@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from stenogram.config import Settings
-from stenogram.errors import Cancelled, DownloadFailed, ModelError, OptionError, StorageError
+from stenogram.errors import DownloadFailed, ModelNotInstalled, StorageError
+from stenogram.models import hub
 from stenogram.models.catalogue import File, Model
-from stenogram.models.digests import recognise
+from stenogram.models.digests import Digest, recognise
 from stenogram.models.fetch import Fetch, Patience
-from stenogram.models.store import files_of, folder_of, read_record, write_record
+from stenogram.models.store import alone, files_of, folder_of, is_installed, read_record, write_record
 from stenogram.protocols import Stop
 from stenogram.types import ModelFiles
 
 Progress = Callable[[int, int], None]
-"""Told the bytes that are here and the bytes of the whole model."""
-
-_POLL_S = 0.2
+"""Told the bytes that are here and the bytes of the whole model (roughly, until all sizes are known)."""
 
 
 def pull(
@@ -40,41 +37,13 @@ def pull(
     folder = folder_of(model, settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder, stop):
-            if not _complete(model, settings):
+        with alone(folder, stop):
+            if not is_installed(model, settings):
                 _Pull(model, settings, folder).run(progress, stop, patience or Patience())
     except OSError as error:
         cause = f"{error.strerror or error}. Make the folder writable, or set STENOGRAM_HOME to another one"
         raise StorageError(path=folder, cause=cause) from error
     return files_of(model, settings)
-
-
-@contextmanager
-def _alone(folder: Path, stop: Stop) -> Iterator[None]:
-    """Hold the folder against other processes; wait for one that holds it."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock", thread_local=False)
-    while True:
-        if stop():
-            raise Cancelled
-        try:
-            lock.acquire(timeout=_POLL_S)
-        except Timeout:
-            continue
-        break
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _complete(model: Model, settings: Settings) -> bool:
-    try:
-        files_of(model, settings)
-    except ModelError:
-        return False
-    return True
 
 
 class _Pull:
@@ -84,46 +53,57 @@ class _Pull:
         self._model = model
         self._settings = settings
         self._folder = folder
-        pinned = read_record(folder)
-        self._files = [
-            msgspec.structs.replace(file, sha256=pinned[file.name].sha256)
-            if file.sha256 is None and file.name in pinned
-            else file
-            for file in model.files
-        ]
+        self._record = read_record(folder)
+        self._sizes = {file.name: file.size for file in model.files}
 
     def run(self, progress: Progress, stop: Stop, patience: Patience) -> None:
         """Fetch what is not here, and remember the digests of all."""
-        found = {file.name: recognise(file, self._folder / file.name) for file in self._files}
-        digests = {name: sha256 for name, sha256 in found.items() if sha256 is not None}
-        missing = [file for file in self._files if file.name not in digests]
+        digests = {file.name: digest for file in self._model.files if (digest := self._here(file)) is not None}
+        missing = [file for file in self._model.files if file.name not in digests]
         if missing:
             self._check_offline(missing)
             self._check_room(missing)
-        here = self._model.bytes - sum(file.bytes for file in missing)
         for file in missing:
+            place = hub.address(self._model, file, self._settings)
+            if place is None:
+                advice = f"{file.name} is gone, and it was imported: import it again."
+                raise ModelNotInstalled(model=self._model.name, advice=advice)
+            target = self._folder / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
             fetch = Fetch(
                 model=self._model.name,
-                file=file,
-                url=f"{self._base_url()}/{file.name}",
-                target=self._folder / file.name,
-                progress=partial(self._tell, progress, here),
+                file=self._expected(file),
+                place=place,
+                target=target,
+                progress=partial(self._tell, progress, file.name, [other for other in digests if other != file.name]),
                 stop=stop,
                 patience=patience,
             )
-            digests[file.name] = fetch.run()
-            here += file.bytes
+            digests[file.name] = self._attributed(file, fetch.run())
         write_record(self._folder, digests)
 
-    def _tell(self, progress: Progress, before: int, done: int) -> None:
-        progress(before + done, self._model.bytes)
+    def _expected(self, file: File) -> File:
+        """The file with the digest that was pinned when it first came, where the catalogue has none."""
+        if file.sha256 is None and file.name in self._record:
+            return msgspec.structs.replace(file, sha256=self._record[file.name].sha256)
+        return file
 
-    def _base_url(self) -> str:
-        mirror = self._settings.models_url
-        base = f"{mirror.rstrip('/')}/{self._model.name}" if mirror else self._model.url or ""
-        if urlsplit(base).scheme not in ("http", "https"):
-            raise OptionError(name="STENOGRAM_MODELS_URL", value=mirror, cause="must begin with https:// or http://")
-        return base
+    def _here(self, file: File) -> Digest | None:
+        sha256 = recognise(self._expected(file), self._folder / file.name)
+        if sha256 is None:
+            return None
+        self._sizes[file.name] = (self._folder / file.name).stat().st_size
+        remembered = self._record.get(file.name)
+        return self._attributed(file, remembered or Digest(sha256))
+
+    def _attributed(self, file: File, digest: Digest) -> Digest:
+        """The digest with who vouches for it: the catalogue where it has one."""
+        source = "catalogue" if file.sha256 is not None else digest.source
+        return Digest(digest.sha256, source, digest.commit)
+
+    def _tell(self, progress: Progress, name: str, others: list[str], done: int, total: int | None) -> None:
+        self._sizes[name] = total if total is not None else max(self._sizes[name], done)
+        progress(sum(self._sizes[other] for other in others) + done, sum(self._sizes.values()))
 
     def _check_offline(self, missing: list[File]) -> None:
         if self._settings.offline:
@@ -133,7 +113,7 @@ class _Pull:
 
     def _check_room(self, missing: list[File]) -> None:
         parts = [self._folder / f"{file.name}.part" for file in missing]
-        need = sum(file.bytes for file in missing) - sum(part.stat().st_size for part in parts if part.exists())
+        need = sum(file.size for file in missing) - sum(part.stat().st_size for part in parts if part.exists())
         free = shutil.disk_usage(self._folder).free
         if need > free:
             cause = f"{need / 1e6:.0f} MB are needed in {self._folder}, {free / 1e6:.0f} MB are free there"

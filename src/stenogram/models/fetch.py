@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import http.client
-import socket
-import ssl
+import http
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from stenogram.errors import Cancelled, DownloadFailed, ModelDamaged
+from stenogram.models import web
 from stenogram.models.catalogue import File
-from stenogram.models.digests import recognise
+from stenogram.models.digests import Digest, Running, sha1_matches
+from stenogram.models.hub import Address, Reported
 from stenogram.protocols import Stop
 
 _READ_BYTES = 1 << 16
-_TRY_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRY_LATER = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
+_REFUSED = frozenset({401, 403})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,18 @@ class Fetch:
 
     model: str
     file: File
-    url: str
+    place: Address
     target: Path
-    progress: Callable[[int], None]
-    """Told the bytes of this file that are here, also those of an earlier attempt."""
+    progress: Callable[[int, int | None], None]
+    """Told the bytes of this file that are here, also those of an earlier attempt, and its size once that is known."""
     stop: Stop
     patience: Patience = field(default_factory=Patience)
-    _done: int = 0
     _received: int = 0
+    _running: Running = field(init=False)
+    _reported: Reported = field(default_factory=Reported)
+
+    def __post_init__(self) -> None:
+        self._begin_digest()
 
     @property
     def partial(self) -> Path:
@@ -67,8 +72,8 @@ class Fetch:
         """Holds the ETag of the partial file's source: another version is never appended to it."""
         return self.target.with_name(self.target.name + ".etag")
 
-    def run(self) -> str:
-        """Fetch, check, rename; gives the SHA-256.
+    def run(self) -> Digest:
+        """Fetch, check, rename; gives the SHA-256, and whether the hub vouches for it.
 
         Raises ``DownloadFailed``, ``ModelDamaged`` for wrong bytes (which are removed), ``Cancelled`` (what is here is
         kept for the next attempt).
@@ -92,34 +97,69 @@ class Fetch:
         response = self._connect()
         with response:
             resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
+            self._check_kind(response)
             total = self._total(response, resumed=resumed)
             with self.partial.open("ab" if resumed else "wb") as out:
-                self._done = out.tell()
+                if not resumed or self._running.bytes != out.tell():
+                    self._begin_digest()
+                    self._running.read(self.partial)
                 self._validator.write_text(_etag(response), encoding="utf-8")
-                self._copy(response, out)
-        if self._done < total:
-            raise _Broken(f"{self.url}: the connection ended after {self._done} of {total} bytes", later=True)
+                self._copy(response, out, total)
+        if total is not None and self._running.bytes < total:
+            message = f"{self.place.url}: the connection ended after {self._running.bytes} of {total} bytes"
+            raise _Broken(message, later=True)
+
+    def _begin_digest(self) -> None:
+        self._running = Running(crc32c=self.file.crc32c is not None)
 
     def _connect(self) -> Any:
-        request = urllib.request.Request(self.url, headers={"Accept-Encoding": "identity", "User-Agent": "stenogram"})  # noqa: S310 - pull allows http and https only
+        request = web.request(self.place.url, self.place.token)
         have, etag = self._resumable()
         if have:
             request.add_header("Range", f"bytes={have}-")
             request.add_header("If-Range", etag)
+        redirects = web.StrictRedirects()
         try:
-            return _opener().open(request, timeout=self.patience.timeout_s)
+            response = web.opener(redirects).open(request, timeout=self.patience.timeout_s)
         except urllib.error.HTTPError as error:
             error.close()
-            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                self._discard()
-            later = error.code in _TRY_LATER or error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-            if not later:
-                raise self._failed(f"{self.url}: the server answered {error.code} {error.reason}") from error
-            raise _Broken(f"{self.url}: the server answered {error.code} {error.reason}", later=True) from error
-        except urllib.error.URLError as error:
-            raise _Broken(f"{self.url}: {_reason(error.reason)}") from error
-        except (OSError, http.client.HTTPException) as error:
-            raise _Broken(f"{self.url}: {_reason(error)}") from error
+            raise self._refusal(error) from error
+        except web.FAILURES as error:
+            raise _Broken(f"{self.place.url}: {web.reason(error)}") from error
+        if self.place.hub:
+            host = urlsplit(self.place.url).netloc
+            answers = [*redirects.answers, (response.url, response.headers)]
+            self._reported = Reported.read([headers for url, headers in answers if urlsplit(url).netloc == host][-1])
+            self._check_version()
+        return response
+
+    def _refusal(self, error: urllib.error.HTTPError) -> Exception:
+        message = f"{self.place.url}: the server answered {error.code} {error.reason}"
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            self._discard()
+        if error.code in _TRY_LATER:
+            return _Broken(message, later=True)
+        if error.code in _REFUSED and self.place.hub:
+            message += ". Set HF_TOKEN to a token that may read it"
+        return self._failed(message)
+
+    def _check_version(self) -> None:
+        """Refuse another version than the recorded one before gigabytes of it have come."""
+        wanted, offered = self.file.sha256, self._reported.sha256
+        if wanted and offered and wanted != offered:
+            cause = (
+                f"{self.place.url}: the hub has another version of {self.file.name} (SHA-256 {offered}) than the "
+                f"recorded one ({wanted}). To take it, remove the model first: stenogram models remove {self.model}"
+            )
+            raise self._failed(cause)
+
+    def _check_kind(self, response: Any) -> None:
+        """Refuse what cannot be the file: a login page in the way, or bytes that were packed on the way."""
+        if response.headers.get_content_type() == "text/html":
+            cause = "a web page came instead of the file. Does this network ask for a login, or the proxy for leave?"
+            raise self._failed(f"{self.place.url}: {cause}")
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise self._failed(f"{self.place.url}: the server packs what was asked for as it is")
 
     def _resumable(self) -> tuple[int, str]:
         """Bytes of an earlier attempt and the ETag of their source; 0 where they cannot be continued."""
@@ -128,49 +168,64 @@ class Fetch:
             etag = self._validator.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return 0, ""
-        return (have, etag) if etag and have < self.file.bytes else (0, "")
+        whole = self.file.bytes is not None and have >= self.file.bytes
+        return (have, etag) if etag and not whole else (0, "")
 
-    def _total(self, response: Any, *, resumed: bool) -> int:
-        """Length of the whole file, checked against the catalogue's before anything is written."""
+    def _total(self, response: Any, *, resumed: bool) -> int | None:
+        """Length of the whole file, all sources agreeing, before anything is written; None: it comes in chunks."""
         length = response.headers.get("Content-Length")
-        total = int(length) if length and length.isdigit() else None
+        sent = int(length) if length and length.isdigit() else None
         if resumed:
             start, _, total_text = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
-            have = self.partial.stat().st_size
-            if start.partition("-")[0] != str(have):
+            if start.partition("-")[0] != str(self.partial.stat().st_size):
                 self._discard()
-                raise _Broken(f"{self.url}: the server resumed at the wrong place", later=True)
-            total = int(total_text) if total_text.isdigit() else None
-        if total not in (None, self.file.bytes):
-            cause = f"{self.url}: the server has {total} bytes of it, the catalogue says {self.file.bytes}"
-            raise self._failed(cause)
-        return self.file.bytes
+                raise _Broken(f"{self.place.url}: the server resumed at the wrong place", later=True)
+            sent = int(total_text) if total_text.isdigit() else None
+        claims = [
+            (self.file.bytes, "the catalogue says"),
+            (self._reported.bytes, "the hub says"),
+            (sent, "the server sends"),
+        ]
+        known = [(total, who) for total, who in claims if total is not None]
+        if not known and not response.chunked:
+            raise self._failed(
+                f"{self.place.url}: nobody says how long it is, so that a broken copy would go unnoticed"
+            )
+        for total, who in known[1:]:
+            if total != known[0][0]:
+                raise self._failed(f"{self.place.url}: {who} {total} bytes of it, {known[0][1]} {known[0][0]}")
+        return known[0][0] if known else None
 
-    def _copy(self, response: Any, out: BinaryIO) -> None:
-        while self._done < self.file.bytes:
+    def _copy(self, response: Any, out: BinaryIO, total: int | None) -> None:
+        while total is None or self._running.bytes < total:
             if self.stop():
                 raise Cancelled
+            want = _READ_BYTES if total is None else min(_READ_BYTES, total - self._running.bytes)
             try:
-                data = response.read1(min(_READ_BYTES, self.file.bytes - self._done))
-            except (OSError, http.client.HTTPException) as error:
-                raise _Broken(f"{self.url}: {_reason(error)}", later=True) from error
+                data = response.read1(want)
+            except web.FAILURES as error:
+                raise _Broken(f"{self.place.url}: {web.reason(error)}", later=True) from error
             if not data:
                 return
             out.write(data)
-            self._done += len(data)
+            self._running.update(data)
             self._received += len(data)
-            self.progress(self._done)
+            self.progress(self._running.bytes, total)
 
-    def _finish(self) -> str:
+    def _finish(self) -> Digest:
         """Check the complete file and put it in its place."""
-        sha256 = recognise(self.file, self.partial)
-        if sha256 is None:
+        sha256 = self._running.sha256()
+        good = self._running.fits(self.file) and self._reported.sha256 in (None, sha256)
+        if self._reported.sha1 is not None:
+            good = good and sha1_matches(self.partial, self._reported.sha1)
+        if not good:
             self._discard()
             advice = "It was removed. Try again; if it happens again, the server's file is not the recorded one."
-            raise ModelDamaged(model=self.model, path=self.url, advice=advice)
+            raise ModelDamaged(model=self.model, path=self.place.url, advice=advice)
         self.partial.replace(self.target)
         self._discard()
-        return sha256
+        vouched = self._reported.sha256 or self._reported.sha1
+        return Digest(sha256, "hub" if vouched else "pinned", self._reported.commit)
 
     def _discard(self) -> None:
         self.partial.unlink(missing_ok=True)
@@ -187,40 +242,7 @@ class Fetch:
         return DownloadFailed(model=self.model, cause=cause)
 
 
-class StrictRedirects(urllib.request.HTTPRedirectHandler):
-    """Follow redirects to web addresses, but never from https to http."""
-
-    def redirect_request(self, req: urllib.request.Request, *args: Any) -> urllib.request.Request | None:
-        """The next request, or None; raises ``URLError`` for an address that is not followed."""
-        followed = super().redirect_request(req, *args)
-        if followed is not None and followed.type not in {"https", req.type}:
-            raise urllib.error.URLError(f"redirected to {followed.full_url}, which is not followed")
-        return followed
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """Proxies come from the environment; certificates from the system and, where it has none, from certifi."""
-    import certifi
-
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), StrictRedirects())
-
-
 def _etag(response: Any) -> str:
     """What identifies this version of the file for ``If-Range``: a strong ETag or the time of change, else nothing."""
     etag: str = response.headers.get("ETag", "")
     return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
-
-
-def _reason(error: object) -> str:
-    match error:
-        case socket.gaierror():
-            return f"the name cannot be resolved ({error.strerror}). Is this machine online, or is a proxy to be set?"
-        case TimeoutError():
-            return "no answer in time"
-        case ConnectionRefusedError():
-            return "the connection was refused"
-        case ssl.SSLCertVerificationError():
-            return f"the server's certificate is not trusted: {error.verify_message}"
-    return str(error) or type(error).__name__
