@@ -26,7 +26,8 @@ from stenogram.errors import Cancelled, DownloadFailed, ModelDamaged, OptionErro
 from stenogram.models import store
 from stenogram.models.catalogue import File, Model
 from stenogram.models.download import pull
-from stenogram.models.fetch import Patience, StrictRedirects
+from stenogram.models.fetch import Patience
+from stenogram.models.web import StrictRedirects
 from stenogram.types import ModelFiles
 
 QUICK = Patience(timeout_s=5, tries=3, pause_s=0.001)

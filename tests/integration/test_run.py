@@ -18,6 +18,7 @@ from stenogram.app import App
 from stenogram.app.transcribe import Request, stream, transcribe
 from stenogram.audio.decode import Decoded, Decoder
 from stenogram.errors import Cancelled, EngineError, NotMedia, OptionNotSupported
+from stenogram.models.choose import Choice
 from stenogram.pipeline.parts import Watch
 from stenogram.protocols import Stop
 from stenogram.testing import FAKE_FILES, FakeEngine, MemoryCache, make_app
@@ -215,7 +216,7 @@ def test_silence_gives_an_empty_valid_transcript(app: App, engine: FakeEngine, t
 
 
 def test_the_language_of_a_model_of_many_is_not_made_up(app: App, beckett: Path) -> None:
-    app.model_for = lambda _model, _language, _settings: replace(FAKE_FILES, languages=("*",))
+    app.model_for = lambda _model, _language, _settings: Choice(replace(FAKE_FILES, languages=("*",)), "a test")
 
     assert transcribe(app, Request(beckett)).language is None
 

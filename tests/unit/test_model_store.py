@@ -1,8 +1,9 @@
-"""Which model serves a request, and whether its files are the ones that were fetched."""
+"""Which models are here, and whether their files are the ones that were fetched."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from stenogram.config import Settings
-from stenogram.errors import LanguageNotSupported, ModelDamaged, ModelNotInstalled, UnknownModel
+from stenogram.errors import ModelDamaged, ModelError, ModelNotInstalled, UnknownModel
 from stenogram.models import catalogue, store
 from stenogram.models.catalogue import File, Model
+from stenogram.models.digests import Digest
 
 
 @pytest.fixture
@@ -27,8 +29,11 @@ def install(name: str, settings: Settings) -> Path:
     folder.mkdir(parents=True)
     for file in model.files:
         (folder / file.name).touch()
-        os.truncate(folder / file.name, file.bytes)
-    store.write_record(folder, {file.name: hashlib.sha256(file.name.encode()).hexdigest() for file in model.files})
+        os.truncate(folder / file.name, file.size)
+    store.write_record(
+        folder,
+        {file.name: Digest(file.sha256 or hashlib.sha256(file.name.encode()).hexdigest()) for file in model.files},
+    )
     return folder
 
 
@@ -38,52 +43,11 @@ def small_model(folder: Path) -> Model:
     folder.mkdir(parents=True)
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    store.write_record(folder, {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
+    store.write_record(
+        folder, {name: Digest(hashlib.sha256(content).hexdigest()) for name, content in contents.items()}
+    )
     files = tuple(File(role=name[0], name=name, bytes=len(content)) for name, content in contents.items())
     return Model("small", "moonshine", ("en",), "MIT", "https://x", "made here", files, url="https://x")
-
-
-class TestChoose:
-    def test_auto_without_language_is_the_default_model(self, settings: Settings) -> None:
-        install("moonshine-base-en", settings)
-
-        assert store.choose("auto", None, settings).name == catalogue.DEFAULT
-
-    def test_auto_takes_the_better_of_the_installed_ones(self, settings: Settings) -> None:
-        assert store.choose("auto", "en", settings).name == "moonshine-tiny-en"
-
-        install("moonshine-base-en", settings)
-
-        assert store.choose("auto", "en", settings).name == "moonshine-base-en"
-
-    def test_auto_finds_an_installed_model_of_the_language(self, settings: Settings) -> None:
-        install("moonshine-base-es", settings)
-
-        assert store.choose("auto", "es", settings).name == "moonshine-base-es"
-
-    def test_a_language_that_a_model_could_speak_gets_the_command(self, settings: Settings) -> None:
-        with pytest.raises(LanguageNotSupported, match=r"Spanish.*stenogram models pull moonshine-base-es"):
-            store.choose("auto", "es", settings)
-
-    def test_a_language_without_any_model_is_told_so(self, settings: Settings) -> None:
-        with pytest.raises(LanguageNotSupported, match=r"knows no model for Icelandic.*stenogram models list"):
-            store.choose("auto", "is", settings)
-
-    def test_a_named_model_is_taken_for_its_language(self, settings: Settings) -> None:
-        assert store.choose("moonshine-tiny", "en", settings).name == "moonshine-tiny-en"
-        assert store.choose("moonshine-tiny", None, settings).name == "moonshine-tiny-en"
-
-    def test_a_named_model_of_another_language_is_refused_with_those_that_would_do(self, settings: Settings) -> None:
-        with pytest.raises(LanguageNotSupported, match=r"English, not Japanese.*moonshine-base-ja, moonshine-tiny-ja"):
-            store.choose("moonshine-tiny-en", "ja", settings)
-
-    def test_a_named_model_that_is_not_here_gets_the_command(self, settings: Settings) -> None:
-        with pytest.raises(ModelNotInstalled, match="stenogram models pull moonshine-base-uk"):
-            store.choose("moonshine-base-uk", None, settings)
-
-    def test_an_unknown_model_is_refused(self, settings: Settings) -> None:
-        with pytest.raises(UnknownModel):
-            store.choose("nonsense", None, settings)
 
 
 def test_the_bundled_model_is_installed_from_the_start(settings: Settings) -> None:
@@ -170,3 +134,113 @@ def test_verify_finds_a_change_that_kept_size_and_time(settings: Settings, monke
     assert store.locate("small", settings).name == "small"
     with pytest.raises(ModelDamaged, match=r"b\.bin"):
         store.verify("small", settings)
+
+
+class TestPlainWhisperNames:
+    """``base`` is the fastest engine's that has it; the setting decides for one."""
+
+    @pytest.fixture(autouse=True)
+    def all_engines_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(store, "runs", lambda model: True)
+
+    def test_nothing_installed_means_the_fastest_engine(self, settings: Settings) -> None:
+        assert store.find("base", settings).name == "whisper-base"
+        assert store.find("large", settings).name == "whisper-large-v3"
+        assert store.find("turbo", settings).name == "whisper-large-v3-turbo"
+
+    def test_an_installed_one_goes_first(self, settings: Settings) -> None:
+        install("openai-whisper-base", settings)
+        assert store.find("base", settings).name == "openai-whisper-base"
+
+        install("ggml-base-q5_1", settings)
+        assert store.find("base", settings).name == "ggml-base-q5_1"
+
+        install("whisper-base", settings)
+        assert store.find("base", settings).name == "whisper-base"
+
+    def test_the_setting_decides(self, tmp_path: Path) -> None:
+        settings = Settings(home=str(tmp_path), whisper_engine="openai-whisper")
+        install("whisper-large-v3", settings)
+
+        assert store.find("large-v3", settings).name == "openai-whisper-large-v3"
+
+    def test_an_engine_that_is_not_here_is_passed_over(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(store, "runs", lambda model: model.engine == "whisper.cpp")
+        install("whisper-base", settings)
+
+        assert store.find("base", settings).name == "ggml-base"
+
+    def test_a_full_name_means_that_model(self, settings: Settings) -> None:
+        install("ggml-base", settings)
+
+        assert store.find("whisper-base", settings).name == "whisper-base"
+        assert store.find("ggml-large-v3-q5_0.bin", settings).name == "ggml-large-v3-q5_0"
+
+
+def test_only_models_of_the_kind_are_given(settings: Settings) -> None:
+    install("qwen1_5-0_5b-chat-q4_k_m", settings)
+    install("pyannote-segmentation-3.0", settings)
+
+    assert [files.name for files in store.installed(settings)] == [catalogue.DEFAULT]
+    assert [files.name for files in store.installed(settings, "chat")] == ["qwen1_5-0_5b-chat-q4_k_m"]
+    assert [files.name for files in store.installed(settings, "diarization")] == ["pyannote-segmentation-3.0"]
+
+
+def test_require_names_every_absent_model(settings: Settings) -> None:
+    install("moonshine-base-es", settings)
+
+    assert [files.name for files in store.require(["moonshine-base-es"], settings)] == ["moonshine-base-es"]
+    with pytest.raises(ModelNotInstalled, match=r"moonshine-base-ja, moonshine-tiny-ko.*pull moonshine-base-ja"):
+        store.require(["moonshine-base-ja", "moonshine-base-es", "moonshine-tiny-ko"], settings)
+    with pytest.raises(UnknownModel):
+        store.require(["nonsense"], settings)
+
+
+class TestRemove:
+    def test_the_files_go_and_their_size_is_told(self, settings: Settings) -> None:
+        folder = install("moonshine-base-es", settings)
+        (folder / "encoder_model.ort.part").write_bytes(b"left over")
+
+        freed = store.remove(catalogue.find("moonshine-base-es"), settings, lambda: False)
+
+        assert freed > 20964320 + 43612200 + 241639
+        assert not folder.exists()
+        with pytest.raises(ModelNotInstalled):
+            store.locate("moonshine-base-es", settings)
+
+    def test_the_built_in_model_stays(self, settings: Settings) -> None:
+        with pytest.raises(ModelError, match="comes with the program"):
+            store.remove(catalogue.find(catalogue.DEFAULT), settings, lambda: False)
+
+    def test_what_is_not_here_cannot_go(self, settings: Settings) -> None:
+        with pytest.raises(ModelNotInstalled):
+            store.remove(catalogue.find("moonshine-base-es"), settings, lambda: False)
+
+    def test_what_links_point_to_stays(self, settings: Settings, tmp_path: Path) -> None:
+        mine = tmp_path / "mine"
+        mine.mkdir()
+        (mine / "keep.txt").write_text("precious")
+        settings.models_dir.mkdir(parents=True)
+        (settings.models_dir / "moonshine-base-es").symlink_to(mine, target_is_directory=True)
+        (install("moonshine-base-ja", settings) / "link").symlink_to(mine, target_is_directory=True)
+
+        store.remove(catalogue.find("moonshine-base-es"), settings, lambda: False)
+        store.remove(catalogue.find("moonshine-base-ja"), settings, lambda: False)
+
+        assert (mine / "keep.txt").read_text() == "precious"
+        assert list(settings.models_dir.iterdir()) == []
+
+
+def test_a_record_of_earlier_versions_is_read(settings: Settings) -> None:
+    model = small_model(settings.models_dir / "small")
+    folder = settings.models_dir / "small"
+    old = {
+        name: {"bytes": seen.bytes, "mtime_ns": seen.mtime_ns, "sha256": seen.sha256}
+        for name, seen in store.read_record(folder).items()
+    }
+    (folder / "record.json").write_text(json.dumps(old))
+
+    assert store.files_of(model, settings).name == "small"
+    assert not store.vouched(model, settings)

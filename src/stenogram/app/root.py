@@ -20,7 +20,7 @@ from stenogram.audio.vad import Vad
 from stenogram.cache import open_cache
 from stenogram.config import Settings
 from stenogram.engines.moonshine.engine import available_cpus
-from stenogram.models import store
+from stenogram.models.choose import Choice, choose
 from stenogram.protocols import Cache, Engine, Loaded
 from stenogram.types import Device, LoadOptions, ModelFiles, VadOptions
 
@@ -33,7 +33,7 @@ class App:
     cache: Cache
     decoder: Decoder
     engine_named: Callable[[str], Engine] = engines.find
-    model_for: Callable[[str, str | None, Settings], ModelFiles] = store.choose
+    model_for: Callable[[str, str | None, Settings], Choice] = choose
     cores: int = field(default_factory=available_cpus)
     """Cores this process may use."""
     free_bytes: Callable[[Device], int] = lambda _device: sys.maxsize

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stenogram import languages
+from stenogram import events, languages
 from stenogram.app import profile
 from stenogram.app.root import App
 from stenogram.audio.survey import Survey, survey
@@ -43,6 +43,8 @@ class Resolved:
     run: RunOptions
     load: LoadOptions
     choices: tuple[str, ...]
+    warning: str | None = None
+    """What the user should know of the choice of the model."""
 
 
 def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[Segment, None, Transcript]:
@@ -68,7 +70,12 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
             free_bytes=app.free_bytes,
             choices=(*resolved.choices, f"profile {decision.name}: {decision.reason}"),
         )
-        return (yield from run(parts, recording, folder, replace(resolved.run, transcribe=options), watch))
+        if resolved.warning is not None:
+            watch.listener(events.Warned(resolved.warning))
+        transcript = yield from run(parts, recording, folder, replace(resolved.run, transcribe=options), watch)
+    if resolved.warning is None:
+        return transcript
+    return replace(transcript, warnings=(resolved.warning, *transcript.warnings))
 
 
 def transcribe(app: App, request: Request, watch: Watch | None = None) -> Transcript:
@@ -87,12 +94,13 @@ def resolve(app: App, request: Request) -> Resolved:
     options = request.run.transcribe
     if options.language is not None:
         options = replace(options, language=languages.code_of(options.language))
-    files = app.model_for(request.model, options.language, app.settings)
+    choice = app.model_for(request.model, options.language, app.settings)
+    files = choice.files
     engine = app.engine_named(files.engine)
     check(engine, files, options)
     load = settle(engine, request.load)
-    choices = f"model {files.name}", f"{load.compute_type} on {load.device}"
-    return Resolved(engine, files, replace(request.run, transcribe=options), load, choices)
+    choices = choice.reason, f"{load.compute_type} on {load.device}"
+    return Resolved(engine, files, replace(request.run, transcribe=options), load, choices, choice.warning)
 
 
 @dataclass(frozen=True, slots=True)

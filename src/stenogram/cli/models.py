@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -142,13 +141,13 @@ def import_model(source: Path, name: str | None, engine: str | None, spoken: str
     --engine and --languages, and is then used like any other.
     """
     settings = config.read(Settings)
-    model = _imported(source, name, engine, spoken, settings)
+    model = _imported(source, name, engine, spoken)
     with _bar(model.name) as bar:
         files = transfer.import_model(model, source, settings, functools.partial(_show, bar), lambda: False)
     click.echo(f"{files.name} is installed{_doubt(files.name, settings)}")
 
 
-def _imported(source: Path, name: str | None, engine: str | None, spoken: str | None, settings: Settings) -> Model:
+def _imported(source: Path, name: str | None, engine: str | None, spoken: str | None) -> Model:
     """The row of what is to be imported: of the catalogue, of the archive, or from the options."""
     carried = transfer.described_in(source) if engine is None else None
     if name is None and carried is None:

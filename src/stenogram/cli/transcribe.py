@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -21,9 +22,11 @@ from stenogram.app.transcribe import transcribe as transcribe_one
 from stenogram.cache import workspace
 from stenogram.cli.exits import exit_code
 from stenogram.cli.inputs import STDIN, Names, expand
+from stenogram.cli.models import asking
 from stenogram.cli.options import options_of
 from stenogram.cli.progress import Show, clock
 from stenogram.config import Settings
+from stenogram.models.choose import choose
 from stenogram.pipeline.parts import Watch
 from stenogram.types import SubtitleOptions, Transcript
 
@@ -76,6 +79,7 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     if output.folder is not None:
         _make_folder(output.folder)
     with App.open(settings) as app:
+        app.model_for = functools.partial(choose, fetch=asking(settings))
         resolve(app, request)  # a wrong option fails once, before any work
         for problem in problems:
             _tell_failure(Path(str(problem.facts["path"])), problem, output)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from stenogram.errors import ModelError, StorageError
+from stenogram.errors import ModelError
 
 _MOST_ENTRIES = 2000
 _MOST_BYTES = 64 << 30
@@ -58,7 +58,7 @@ def _entries(source: Path, model: str, stack: contextlib.ExitStack) -> list[Entr
         return _zip(stack.enter_context(zipfile.ZipFile(source)), model)
     if tarfile.is_tarfile(source):
         return _tar(stack.enter_context(tarfile.open(source)), model)
-    return [Entry(source.name, source.stat().st_size, partial(source.open, "rb"))]
+    return [Entry(source.name, source.stat().st_size, partial(_reading, source))]
 
 
 def _is_weights(source: Path) -> bool:
@@ -68,7 +68,11 @@ def _is_weights(source: Path) -> bool:
 
 def _folder(source: Path) -> list[Entry]:
     paths = sorted(path for path in source.rglob("*") if path.is_file())
-    return [Entry(path.relative_to(source).as_posix(), path.stat().st_size, partial(path.open, "rb")) for path in paths]
+    return [Entry(path.relative_to(source).as_posix(), path.stat().st_size, partial(_reading, path)) for path in paths]
+
+
+def _reading(path: Path) -> IO[bytes]:
+    return path.open("rb")
 
 
 def _zip(archive: zipfile.ZipFile, model: str) -> list[Entry]:
@@ -100,11 +104,11 @@ def _tar(archive: tarfile.TarFile, model: str) -> list[Entry]:
         if not info.isreg():
             raise _unsafe(model, info.name, "it is no plain file")
         name = safe_name(info.name, model)
-        entries.append(Entry(name, info.size, partial(_reading, archive, info)))
+        entries.append(Entry(name, info.size, partial(_extracting, archive, info)))
     return entries
 
 
-def _reading(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+def _extracting(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     data = archive.extractfile(info)
     if data is None:
         raise tarfile.ReadError(f"{info.name} cannot be read")

@@ -28,6 +28,14 @@ _MOST_CORES = 16
 """More cores do not make one recording faster in proportion."""
 _CUDA_SPEED = 1500.0
 """whisper-base on a GPU, not measured here: an order of magnitude, so that large models do not count as slow there."""
+_PROFILES: dict[str, Profile] = {
+    "auto": "balanced",
+    "fast": "fast",
+    "balanced": "balanced",
+    "default": "balanced",
+    "quality": "quality",
+    "high_quality": "quality",
+}
 _MOST_NAMES = 5
 _ENGINE_COST = {"whisper.cpp": 2.2, "openai-whisper": 5.0}
 """Time per recording against CTranslate2 on the same weights (measured on two cores, see the benchmarks)."""
@@ -70,19 +78,18 @@ def choose(
     settings: Settings,
     machine: Machine | None = None,
     *,
-    profile: Profile = "balanced",
     fetch: Fetch | None = None,
 ) -> Choice:
     """The model for a request: ``name``, or for ``auto`` the best installed one for language, machine and profile.
 
-    ``language`` is a code of ``stenogram.languages``. Without one, a model of every language goes first, then the one
-    that comes with the program. With one that no installed model speaks, or none that fits into memory, the recommended
-    model is fetched by ``fetch`` (default: as the setting ``auto_pull`` says). Raises ``LanguageNotSupported`` with the
-    models that speak it, and what ``store.locate`` raises.
+    The profile is that of the settings. ``language`` is a code of ``stenogram.languages``. Without one, a model of
+    every language goes first, then the one that comes with the program. With one that no installed model speaks, or
+    none that fits into memory, the recommended model is fetched by ``fetch`` (default: as the setting ``auto_pull``
+    says). Raises ``LanguageNotSupported`` with the models that speak it, and what ``store.locate`` raises.
     """
     if name != "auto":
         return _as_asked(name, language, settings)
-    machine = machine or this_machine()
+    machine, profile = machine or this_machine(), _PROFILES[settings.profile]
     here = [model for model in _speech(settings) if store.runs(model) and store.is_installed(model, settings)]
     best = rank(here, language, machine, profile)
     if best is not None and fits(best, machine):

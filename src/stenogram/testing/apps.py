@@ -5,6 +5,7 @@ from __future__ import annotations
 from stenogram.app import App
 from stenogram.audio.decode import Decoder
 from stenogram.config import Settings, read
+from stenogram.models.choose import Choice
 from stenogram.protocols import Cache
 from stenogram.testing.fakes import FAKE_FILES, FakeEngine
 from stenogram.testing.memory_cache import MemoryCache
@@ -25,5 +26,5 @@ def make_app(
         cache=cache or MemoryCache(),
         decoder=Decoder(),
         engine_named=lambda _name: engine,
-        model_for=lambda _model, _language, _settings: files,
+        model_for=lambda _model, _language, _settings: Choice(files, f"model {files.name}: as the test wants"),
     )
