@@ -40,8 +40,6 @@ def list_models(language: str | None, engine: str | None, *, installed: bool, as
     if language:
         code = languages.code_of(language)
         found = [model for model in found if model.kind == "speech" and model.speaks(code)]
-        if not found:
-            raise click.ClickException(f"no model of this version speaks {languages.NAMES[code].title()}")
     if engine:
         found = [model for model in found if model.engine == engine]
         if not found:

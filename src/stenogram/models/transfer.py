@@ -15,6 +15,7 @@ from typing import IO
 
 import msgspec
 
+from stenogram import languages
 from stenogram.config import Settings
 from stenogram.errors import Cancelled, ModelDamaged, ModelError, ModelNotInstalled, OptionError, StorageError
 from stenogram.models import catalogue, roles, store
@@ -96,6 +97,10 @@ def checked(row: Model) -> Model:
     _check_name(row.name)
     if row.engine not in roles.ENGINES or row.bundled or not row.files:
         raise ModelError(model=row.name, cause="the archive does not describe a model of a known engine")
+    if any(code != "*" and code not in languages.NAMES for code in row.languages):
+        raise ModelError(model=row.name, cause="the archive names a language that is not known")
+    if not all(text.isprintable() for text in (row.licence, row.licence_url, row.source)):
+        raise ModelError(model=row.name, cause="the archive describes it in letters that cannot be printed")
     for file in row.files:
         safe_name(file.name, row.name)
     return msgspec.structs.replace(row, kind=roles.kind_of(row.engine), repo=None, url=None, aliases=())
