@@ -11,6 +11,7 @@ from stenogram import languages
 from stenogram.app.root import App
 from stenogram.cache import workspace
 from stenogram.engines.options import check, fallbacks, settle
+from stenogram.performance import RUNS
 from stenogram.pipeline.parts import Parts, Watch
 from stenogram.pipeline.run import transcribe as run
 from stenogram.types import LoadOptions, ModelFiles, RunOptions, Segment, Transcript
@@ -44,8 +45,9 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
         cache=app.cache,
         free_bytes=app.free_bytes,
     )
-    with workspace(app.settings.cache_dir) as folder:
-        return (yield from run(parts, request.source, folder, options, watch or Watch()))
+    watch = watch or Watch()
+    with workspace(app.settings.cache_dir) as folder, RUNS.run(watch.listener) as listener:
+        return (yield from run(parts, request.source, folder, options, replace(watch, listener=listener)))
 
 
 def transcribe(app: App, request: Request, watch: Watch | None = None) -> Transcript:

@@ -43,3 +43,15 @@ def free_memory(device: Device) -> int:
         return read_memory().available_bytes
     free_bytes = gpu.free_bytes()
     return sys.maxsize if free_bytes is None else free_bytes
+
+
+def peak_memory_bytes() -> int:
+    """The most main memory that this process ever held (resident), in bytes; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return int(getattr(psutil.Process().memory_info(), "peak_wset", 0))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # KiB but for macOS: getrusage(2)
