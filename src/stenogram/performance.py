@@ -12,6 +12,7 @@ import gc
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
@@ -21,6 +22,15 @@ from stenogram.errors import OutOfMemory
 from stenogram.events import Stage
 from stenogram.metrics import Tally
 from stenogram.types import Device
+
+__all__ = [
+    "PerformanceStats",
+    "batch_process",
+    "cache_result",
+    "get_performance_stats",
+    "optimize_memory",
+    "reset_performance_stats",
+]
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +83,10 @@ class _Lookups:
 _LOOKUPS = _Lookups()
 
 
-def cache_result(max_size: int = 128, ttl: float | None = None) -> Callable[[Callable[P, R]], Cached[P, R]]:
-    """Decorator: keep the ``max_size`` results used last, each for ``ttl`` seconds (None: without end).
+def cache_result(
+    max_size: int = 128, ttl: float | None = None, *, clock: Callable[[], float] = time.monotonic
+) -> Callable[[Callable[P, R]], Cached[P, R]]:
+    """Decorator: keep the ``max_size`` results used last, each for ``ttl`` seconds of ``clock`` (None: without end).
 
     Arguments must be hashable. Threads that ask for the same result at once wait for one computation. What raises is
     not kept: the next caller tries again. ``function.cache_clear()`` forgets everything.
@@ -96,7 +108,7 @@ def cache_result(max_size: int = 128, ttl: float | None = None) -> Callable[[Cal
             _LOOKUPS.count(computed=1)
             return function(*args, **kwargs)
 
-        store: Any = cachetools.LRUCache(max_size) if ttl is None else cachetools.TTLCache(max_size, ttl)
+        store: Any = cachetools.LRUCache(max_size) if ttl is None else cachetools.TTLCache(max_size, ttl, clock)
         kept: Any = cachetools.cached(store, condition=threading.Condition())(compute)
 
         @functools.wraps(function)

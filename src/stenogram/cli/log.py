@@ -50,12 +50,9 @@ def show_stats() -> None:
     from stenogram.performance import get_performance_stats
 
     stats = get_performance_stats()
-    speed = "" if stats.rtfx is None else f", {stats.rtfx:.1f}x real time"
-    failed = f", {stats.failed} failed" if stats.failed else ""
-    lines = [
-        f"{stats.runs} recordings{failed}: {stats.audio_s:.1f} s of sound in {stats.wall_s:.1f} s{speed}, "
-        f"{stats.cached_share:.0%} from the cache"
-    ]
+    sound = f"{stats.audio_s:.1f} s of sound in {stats.wall_s:.1f} s, {stats.cached_share:.0%} from the cache"
+    speed = f", {stats.rtfx:.1f}x real time" if stats.rtfx is not None and stats.cached_share < 1 else ""
+    lines = [f"runs: {stats.runs} ({stats.failed} failed), {sound}{speed}"]
     if stats.first_segment_s is not None:
         lines.append(f"first text after {stats.first_segment_s:.2f} s")
     if stats.stage_s:
