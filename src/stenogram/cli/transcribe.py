@@ -181,6 +181,7 @@ def _print_json(
         "rtfx": round(transcript.duration / took_s, 1) if took_s else None,
         "language": transcript.language,
         "model": transcript.model,
+        "choices": list(transcript.choices),
         "text": transcript.text,
         "warnings": list(transcript.warnings),
         "outputs": [str(path) for path in written],
