@@ -19,7 +19,7 @@ from stenogram.audio.silero import SpeechNetwork
 from stenogram.audio.vad import Vad
 from stenogram.cache import open_cache
 from stenogram.config import Settings
-from stenogram.engines.moonshine.engine import available_cpus
+from stenogram.hardware import available_cpus, free_memory
 from stenogram.models.choose import Choice, choose
 from stenogram.protocols import Cache, Engine, Loaded
 from stenogram.types import Device, LoadOptions, ModelFiles, VadOptions
@@ -48,7 +48,7 @@ class App:
     def open(cls, settings: Settings | None = None) -> Self:
         """The app with its real parts."""
         settings = settings or Settings()
-        return cls(settings, open_cache(settings), Decoder())
+        return cls(settings, open_cache(settings), Decoder(), free_bytes=free_memory)
 
     def __enter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from stenogram.config import Profile
 from stenogram.engines.options import check, fallbacks, settle
 from stenogram.formats import stored
 from stenogram.models.speed import expected_rtfx
+from stenogram.performance import RUNS
 from stenogram.pipeline import keys
 from stenogram.pipeline.parts import Parts, Recording, Watch
 from stenogram.pipeline.run import transcribe as run
@@ -54,8 +55,9 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
     ``StorageError``, ``Cancelled``.
     """
     resolved, watch = resolve(app, request), watch or Watch()
-    recording = Recording.read(request.source, watch.stop)
-    with workspace(app.settings.cache_dir) as folder:
+    with RUNS.run(watch.listener) as listener, workspace(app.settings.cache_dir) as folder:
+        watch = replace(watch, listener=listener)
+        recording = Recording.read(request.source, watch.stop)
         decision = _decide(app, request, resolved, _Look(app, recording, folder, watch))
         options = profile.apply(decision.name, resolved.engine, resolved.run.transcribe)
         parts = Parts(

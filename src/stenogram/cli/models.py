@@ -5,12 +5,10 @@ from __future__ import annotations
 import functools
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from stenogram import config, languages
 from stenogram.config import Settings
@@ -18,6 +16,9 @@ from stenogram.errors import OptionError
 from stenogram.models import catalogue, choose, download, hub, roles, store, transfer
 from stenogram.models.catalogue import Model
 from stenogram.types import ModelFiles
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 HELP = {"help_option_names": ["-h", "--help"]}
 KINDS = {"speech": "", "diarization": "speaker separation", "chat": "text clean-up"}
@@ -57,7 +58,8 @@ def _print_table(found: list[Model], here: set[str]) -> None:
     rows = [(" ", "NAME", "LANGUAGES", "SIZE", "ENGINE", "LICENCE")]
     for model in sorted(found, key=lambda model: list(KINDS).index(model.kind)):
         mark = "*" if model.name in here else " "
-        licence = f"{model.licence} ({KINDS[model.kind]})" if KINDS[model.kind] else model.licence
+        notes = [note for note in ("restricted" if model.restricted else "", KINDS[model.kind]) if note]
+        licence = model.licence.partition(" (")[0] + (f" ({', '.join(notes)})" if notes else "")
         rows.append((mark, model.name, _spoken(model), _megabytes(model), model.engine, licence))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     for row in rows:
@@ -275,12 +277,15 @@ def _show(bar: Progress, done: int, total: int) -> None:
 
 
 def _bar(name: str) -> Progress:
-    bar = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+    from rich import progress
+    from rich.console import Console
+
+    bar = progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
         console=Console(stderr=True),
     )
     bar.add_task(name, total=None)

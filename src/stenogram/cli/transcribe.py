@@ -17,11 +17,13 @@ import click
 
 from stenogram import config, errors, formats
 from stenogram.app import App, api
+from stenogram.app.doctor import log_facts
 from stenogram.app.transcribe import Request, resolve
 from stenogram.app.transcribe import transcribe as transcribe_one
 from stenogram.cache import workspace
 from stenogram.cli.exits import exit_code
 from stenogram.cli.inputs import STDIN, Names, expand
+from stenogram.cli.log import is_verbose, show_stats, verbose_option
 from stenogram.cli.models import asking
 from stenogram.cli.options import options_of
 from stenogram.cli.progress import Show, clock
@@ -64,6 +66,7 @@ class Output:
 @click.option("--show/--no-show", default=None, help="Print the text with times as it comes. [default: on a terminal]")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object per recording on stdout.")
+@verbose_option
 @options_of(*api.GROUPS, SubtitleOptions)
 def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     """Turn recordings into text, subtitles or JSON.
@@ -78,12 +81,15 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     settings, request = api.read(STDIN, options)
     if output.folder is not None:
         _make_folder(output.folder)
+    log_facts(request.load)
     with App.open(settings) as app:
         app.model_for = functools.partial(choose, fetch=asking(settings))
         resolve(app, request)  # a wrong option fails once, before any work
         for problem in problems:
             _tell_failure(Path(str(problem.facts["path"])), problem, output)
         code = max([_transcribe_all(app, request, sources, output), *map(exit_code, problems)])
+    if is_verbose():
+        show_stats()
     sys.stdout.flush()  # here, where click still handles a reader that has left (``| head``)
     return code
 

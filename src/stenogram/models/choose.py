@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from stenogram import languages
+from stenogram import engines, languages
 from stenogram.config import Settings
+from stenogram.engines import ENGINES
 from stenogram.errors import LanguageNotSupported, ModelError, ModelNotInstalled
+from stenogram.hardware import available_cpus, free_memory, read_gpus
 from stenogram.models import catalogue, download, hub, store
 from stenogram.models.catalogue import Model
 from stenogram.types import ComputeType, ModelFiles
@@ -154,11 +155,10 @@ def speed(model: Model, machine: Machine) -> float:
 
 
 def this_machine() -> Machine:
-    """The CPU and the memory that is available now."""
-    import psutil
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Machine("cpu", psutil.virtual_memory().available, cores)
+    """Cores and free memory of this process; the GPU where there is one that the fastest Whisper engine can use."""
+    if read_gpus().gpus and ENGINES["whisper"].installed and engines.find("whisper").fault("cuda") is None:
+        return Machine("cuda", free_memory("cuda"), available_cpus())
+    return Machine("cpu", free_memory("cpu"), available_cpus())
 
 
 def fetch_if_allowed(settings: Settings) -> Fetch:

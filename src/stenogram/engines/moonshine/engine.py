@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from stenogram.engines.segments import build_segments
 from stenogram.engines.tokens import Vocabulary, read_vocabulary
 from stenogram.engines.words import align
 from stenogram.errors import EngineError, ModelError
+from stenogram.hardware import available_cpus
 from stenogram.onnx.weights import Weights
 from stenogram.protocols import Loaded, Stop
 from stenogram.types import (
@@ -215,9 +215,3 @@ def credibility(segments: Sequence[Segment], options: TranscribeOptions) -> tupl
         return False, -math.inf
     sound = all((segment.compression_ratio or 0) <= options.compression_ratio_threshold for segment in segments)
     return sound, sum((segment.avg_logprob or 0) * len(segment.tokens) for segment in segments) / tokens
-
-
-def available_cpus() -> int:
-    """Cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
