@@ -221,6 +221,17 @@ def test_the_language_of_a_model_of_many_is_not_made_up(app: App, beckett: Path)
     assert transcribe(app, Request(beckett)).language is None
 
 
+def test_why_the_model_was_taken_and_what_to_know_of_it_is_in_the_transcript(app: App, beckett: Path) -> None:
+    app.model_for = lambda _model, _language, _settings: Choice(FAKE_FILES, "it is there", "a better one is not")
+    heard: list[events.Event] = []
+
+    transcript = transcribe(app, Request(beckett), Watch(heard.append))
+
+    assert transcript.choices[0] == "it is there"
+    assert transcript.warnings[0] == "a better one is not"
+    assert events.Warned("a better one is not") in heard
+
+
 def test_words_are_left_out_when_asked(app: App, beckett: Path) -> None:
     run = RunOptions(transcribe=TranscribeOptions(word_timestamps=False))
 

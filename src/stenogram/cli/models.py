@@ -12,6 +12,7 @@ import msgspec
 
 from stenogram import config, languages
 from stenogram.config import Settings
+from stenogram.engines import ENGINES
 from stenogram.errors import OptionError
 from stenogram.models import catalogue, choose, download, hub, roles, store, transfer
 from stenogram.models.catalogue import Model
@@ -51,15 +52,21 @@ def list_models(language: str | None, engine: str | None, *, installed: bool, as
     if as_json:
         click.echo(msgspec.json.encode([_facts(model, settings) for model in found]).decode())
         return
-    _print_table(found, here)
+    doubtful = {model.name for model in found if model.name in here and not store.vouched(model, settings)}
+    _print_table(found, here, doubtful)
 
 
-def _print_table(found: list[Model], here: set[str]) -> None:
+def _print_table(found: list[Model], here: set[str], doubtful: set[str]) -> None:
     rows = [(" ", "NAME", "LANGUAGES", "SIZE", "ENGINE", "LICENCE")]
     for model in sorted(found, key=lambda model: list(KINDS).index(model.kind)):
         mark = "*" if model.name in here else " "
-        notes = [note for note in ("restricted" if model.restricted else "", KINDS[model.kind]) if note]
-        licence = model.licence.partition(" (")[0] + (f" ({', '.join(notes)})" if notes else "")
+        notes = {
+            "restricted": model.restricted,
+            "unverified": model.name in doubtful,
+            KINDS[model.kind]: model.kind != "speech",
+        }
+        shown = ", ".join(note for note, holds in notes.items() if holds)
+        licence = model.licence.partition(" (")[0] + (f" ({shown})" if shown else "")
         rows.append((mark, model.name, _spoken(model), _megabytes(model), model.engine, licence))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     for row in rows:
@@ -97,8 +104,13 @@ def pull(names: tuple[str, ...]) -> None:
     """Fetch models; an interrupted download goes on where it was."""
     settings = config.read(Settings)
     for name in names:
-        files = fetch(store.find(name, settings), settings)
+        model = store.find(name, settings)
+        files = fetch(model, settings)
         click.echo(f"{files.name} is installed{_doubt(files.name, settings)}")
+        if model.kind == "speech" and not store.runs(model):
+            extra = ENGINES[model.engine].extra if model.engine in ENGINES else None
+            advice = f"; get it: pip install 'stenogram[{extra}]'" if extra else ""
+            click.echo(f"Its engine {model.engine} is not here{advice}", err=True)
 
 
 @models.command(context_settings=HELP)

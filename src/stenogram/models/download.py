@@ -94,7 +94,8 @@ class _Pull:
             return None
         self._sizes[file.name] = (self._folder / file.name).stat().st_size
         remembered = self._record.get(file.name)
-        return self._attributed(file, remembered or Digest(sha256))
+        same = remembered is not None and remembered.sha256 == sha256
+        return self._attributed(file, remembered if same and remembered else Digest(sha256))
 
     def _attributed(self, file: File, digest: Digest) -> Digest:
         """The digest with who vouches for it: the catalogue where it has one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http
 import time
 import urllib.error
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -127,11 +127,15 @@ class Fetch:
         except web.FAILURES as error:
             raise _Broken(f"{self.place.url}: {web.reason(error)}") from error
         if self.place.hub:
-            host = urlsplit(self.place.url).netloc
-            answers = [*redirects.answers, (response.url, response.headers)]
-            self._reported = Reported.read([headers for url, headers in answers if urlsplit(url).netloc == host][-1])
+            self._reported = self._report([*redirects.answers, (response.url, response.headers)])
             self._check_version()
         return response
+
+    def _report(self, answers: list[tuple[str, Mapping[str, str]]]) -> Reported:
+        """What the hub itself said, on its way to the host that holds the file; the answer that names a digest."""
+        host = urlsplit(self.place.url).netloc
+        reports = [Reported.read(headers) for url, headers in answers if urlsplit(url).netloc == host]
+        return next((report for report in reports if report.sha256 or report.sha1), reports[-1])
 
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
         message = f"{self.place.url}: the server answered {error.code} {error.reason}"

@@ -47,6 +47,7 @@ def import_model(model: Model, source: Path, settings: Settings, progress: Progr
         with opened(source, model.name) as entries:
             exported = _row_in(entries)
             chosen = _choose(model, exported, entries)
+            chosen.sort(key=lambda pair: entries.index(pair[1]))  # a packed archive is read from front to back
             _check_room(settings.models_dir, sum(entry.size for _, entry in chosen))
             digests = _copy(model, chosen, temporary, progress, stop)
         if store.is_custom(model):
