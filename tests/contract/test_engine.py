@@ -22,6 +22,7 @@ from stenogram.errors import Cancelled, EngineError, LanguageNotSupported, Model
 from stenogram.protocols import Engine, Loaded
 from stenogram.testing import FAKE_FILES, FakeEngine
 from stenogram.types import SAMPLE_RATE, Chunk, LoadOptions, ModelFiles, Segment, Span, TranscribeOptions
+from tests import whisper_weights
 
 Samples = npt.NDArray[np.float32]
 WHEEL = "moonshine-voice"
@@ -41,7 +42,12 @@ def moonshine_files() -> ModelFiles:
     return ModelFiles("moonshine-tiny-en", "moonshine", ("en",), paths, "digest")
 
 
-ENGINES: dict[str, Callable[[], ModelFiles]] = {"moonshine": moonshine_files, "fake": lambda: FAKE_FILES}
+ENGINES: dict[str, Callable[[], ModelFiles]] = {
+    "moonshine": moonshine_files,
+    "fake": lambda: FAKE_FILES,
+    "whisper": whisper_weights.ctranslate2_files,
+    "whisper.cpp": whisper_weights.ggml_files,
+}
 
 
 @pytest.fixture(scope="module", params=sorted(ENGINES))

@@ -37,6 +37,9 @@ ENGINES = {
     "whisper": Row(
         "stenogram.engines.whisper:WhisperEngine", ("ctranslate2", "tokenizers"), ("ctranslate2", "tokenizers")
     ),
+    "whisper.cpp": Row(
+        "stenogram.engines.whisper_cpp:WhisperCppEngine", ("pywhispercpp",), ("pywhispercpp",), extra="whisper-cpp"
+    ),
 }
 
 

@@ -12,8 +12,14 @@ from stenogram.errors import EngineError, ModelError, OutOfMemory
 from stenogram.types import LoadOptions, ModelFiles
 
 NAME = "whisper"
-NAMES = {"model": ("model.bin",), "config": ("config.json",), "vocabulary": ("vocabulary.json", "vocabulary.txt")}
+NAMES = {
+    "model": ("model.bin",),
+    "config": ("config.json",),
+    "vocabulary": ("vocabulary.json", "vocabulary.txt"),
+    "preprocessor": ("preprocessor_config.json",),
+}
 """Role -> what the library wants its file to be called; all lie in one folder."""
+OPTIONAL = "preprocessor"
 
 
 def load_model(files: ModelFiles, options: LoadOptions, layout: Layout) -> Any:
@@ -23,6 +29,8 @@ def load_model(files: ModelFiles, options: LoadOptions, layout: Layout) -> Any:
     folder = files.paths["model"].parent
     for role, names in NAMES.items():
         path = files.paths.get(role)
+        if path is None and role == OPTIONAL:
+            continue
         if path is None or path.name not in names or path.parent != folder or not path.is_file():
             wanted = " or ".join(names)
             raise ModelError(model=files.name, cause=f"it lacks {wanted}, beside {files.paths['model']}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from stenogram.types import Chunk
 
@@ -34,7 +35,7 @@ def passages(
     single_end = len(ids) > 1 and ids[-2] < first_time <= ids[-1]
     borders = [0, *doubled, *([len(ids)] if single_end or not doubled else [])]
     found = []
-    for first, last in zip(borders, borders[1:], strict=False):
+    for first, last in pairwise(borders):
         part = ids[first:last]
         times = [(token - first_time) * TIME_STEP_S for token in part if token >= first_time]
         text = tuple(token for token in part if token < first_special)
