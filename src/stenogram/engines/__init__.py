@@ -34,6 +34,9 @@ class Row:
 
 ENGINES = {
     "moonshine": Row("stenogram.engines.moonshine:MoonshineEngine", ("onnxruntime",), ("onnxruntime",)),
+    "onnx-asr": Row(
+        "stenogram.engines.onnx_asr:OnnxAsrEngine", ("onnx_asr", "onnxruntime"), ("onnx-asr", "onnxruntime")
+    ),
 }
 
 
