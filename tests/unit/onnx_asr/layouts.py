@@ -18,7 +18,7 @@ from stenogram.types import ModelFiles
 FLOAT16 = 10
 TOKENS = ("▁да", "▁н", "ет", "<blk>")
 BLANK = len(TOKENS) - 1
-SAID = {5: 0, 11: 1, 13: 2}
+SAID = {5: 0, 9: 1, 11: 2}
 """Frame -> token: "да нет"."""
 LONGEST = 4000
 """Frames that a network can say something about."""

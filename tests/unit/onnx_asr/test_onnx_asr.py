@@ -85,7 +85,7 @@ def test_times_follow_the_frames_of_the_family(family: str, frame_s: float, tmp_
         (segments,) = loaded.transcribe([hum()], RUSSIAN, never)
 
     first, second = segments[0].words
-    assert first.end == pytest.approx((5 + 11 + 1) / 2 * frame_s, abs=0.021)
+    assert first.end == pytest.approx((5 + 9 + 1) / 2 * frame_s, abs=0.021)
     assert second.start == pytest.approx(first.end, abs=0.001)
 
 

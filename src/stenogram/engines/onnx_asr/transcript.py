@@ -22,6 +22,8 @@ SPECIAL = re.compile(r"^ ?<.+>$")
 """Tokens that write nothing: ``<unk>``, ``<|pnc|>``."""
 OPENING = "«„“\"'([{¿¡"
 """Marks that belong to the word after them, when they stand alone before it."""
+REACH_S, LETTER_S = 0.1, 0.08
+"""A token's sound begins and ends at most this far from the frame it came in, and so much for each of its letters."""
 FADE_S = 0.06
 """A word's claim on a moment falls by e with each such distance from its nearest token."""
 
@@ -79,8 +81,10 @@ def write(
     if heard.times_s is None:
         words = interpolate(texts, chunk)
     else:
-        spoken = [_times(piece, heard.tokens, heard.times_s) for piece in pieces]
-        words = align(texts, claims(spoken, chunk.duration + lead_s), FRAME_S, chunk, lead_s=lead_s)
+        spoken = [_spoken(piece, heard.tokens, heard.times_s) for piece in pieces]
+        middles = [(low.time_s, high.time_s) for low, high in spoken]
+        words = align(texts, claims(middles, chunk.duration + lead_s), FRAME_S, chunk, lead_s=lead_s)
+        words = [_reached(word, *ends, chunk.start - lead_s) for word, ends in zip(words, spoken, strict=True)]
     sure = []
     for word, piece in zip(words, pieces, strict=True):
         ask()
@@ -88,11 +92,29 @@ def write(
     return build_segments(chunk, pieces, sure, [ids.get(token, 0) for token in heard.tokens], heard.logprobs)
 
 
-def _times(piece: WordTokens, tokens: Sequence[str], times_s: Sequence[float]) -> tuple[float, float]:
-    """When the first and the last token of a word came that write a letter: a space of its own is said nowhere."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a token came, and how far from there its sound may reach."""
+
+    time_s: float
+    reach_s: float
+
+
+def _spoken(piece: WordTokens, tokens: Sequence[str], times_s: Sequence[float]) -> tuple[Moment, Moment]:
+    """The first and the last token of a word that write a letter: a space of its own is said nowhere."""
     places = range(piece.first, piece.last)
     written = [place for place in places if tokens[place].strip() and not SPECIAL.match(tokens[place])]
-    return times_s[written[0]], times_s[written[-1]]
+    low, high = (
+        Moment(times_s[place], REACH_S + LETTER_S * len(tokens[place].strip())) for place in (written[0], written[-1])
+    )
+    return low, high
+
+
+def _reached(word: Word, low: Moment, high: Moment, origin_s: float) -> Word:
+    """The word without what is too far from its tokens: noises in a pause are no part of it."""
+    start = max(word.start, origin_s + low.time_s - low.reach_s)
+    end = min(word.end, origin_s + high.time_s + high.reach_s)
+    return replace(word, start=start, end=end) if start < end else word
 
 
 def claims(spoken: Sequence[tuple[float, float]], duration_s: float) -> npt.NDArray[np.float32]:
