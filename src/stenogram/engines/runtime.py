@@ -1,8 +1,9 @@
-"""What onnxruntime raises, as our errors."""
+"""onnxruntime: which it is, and what it raises, as our errors."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 from collections.abc import Iterator
 
 from stenogram.errors import EngineError, OutOfMemory
@@ -10,6 +11,14 @@ from stenogram.onnx.session import faults
 
 OUT_OF_MEMORY = ("failed to allocate memory", "out of memory", "bad_alloc", "bad allocation")
 """What the libraries say when memory runs out: onnxruntime's arena, CUDA, the C++ allocator."""
+
+
+def runtime_version() -> str:
+    """Distribution and version of the onnxruntime that is installed: its kernels decide near ties."""
+    for name in ("onnxruntime-gpu", "onnxruntime"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return f"{name}-{importlib.metadata.version(name)}"
+    return "onnxruntime"
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from stenogram.engines.moonshine.encoder import FRAME, MAX_FRAMES, Encoder, padd
 from stenogram.engines.moonshine.greedy import POSITIONS, Decoder, Row, check
 from stenogram.engines.options import check as check_options
 from stenogram.engines.options import settle
-from stenogram.engines.runtime import native
+from stenogram.engines.runtime import native, runtime_version
 from stenogram.engines.segments import build_segments, credibility
 from stenogram.engines.tokens import Vocabulary, read_vocabulary
 from stenogram.engines.words import align
@@ -63,7 +62,7 @@ class MoonshineEngine:
     @property
     def version(self) -> str:
         """Our revision and onnxruntime's version: its kernels decide near ties."""
-        return f"{REVISION}+onnxruntime-{importlib.metadata.version('onnxruntime')}"
+        return f"{REVISION}+{runtime_version()}"
 
     @property
     def supports(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ from stenogram.engines.moonshine.engine import available_cpus
 from stenogram.engines.onnx_asr.family import frame_s, identify, open_model, read_config, read_ids
 from stenogram.engines.onnx_asr.transcript import Heard, write
 from stenogram.engines.options import check, settle
-from stenogram.engines.runtime import native
+from stenogram.engines.runtime import native, runtime_version
 from stenogram.engines.segments import credibility
 from stenogram.errors import Cancelled, DeviceNotUsable, EngineError, ModelError, OptionError, OptionNotSupported
 from stenogram.onnx.session import cuda_fault, session_options
@@ -43,7 +43,7 @@ MIN_SAMPLES = SAMPLE_RATE // 2
 """Shorter chunks are padded with silence to this: features are normalised over the chunk, and need some."""
 LEADS = (0, SAMPLE_RATE // 50, SAMPLE_RATE // 25)
 """Careful decoding hears a chunk with so many samples of silence before it, and believes the likeliest text: its sound
-falls otherwise into the frames of 30 to 80 ms, so that a short word missed once is often heard."""
+falls otherwise into the frames of 30 to 80 ms, and a short word missed once may be heard."""
 MEMORY_PER_BYTE, SESSIONS_BYTES = 1.6, 15 << 20
 """Growth of the resident set by loading: so much for each byte of the files, and the libraries. Measured with made-up
 networks of 67 to 260 MB, float32 and int8: 1.1 to 1.9 for each byte."""
@@ -63,8 +63,7 @@ class OnnxAsrEngine:
     @property
     def version(self) -> str:
         """Our revision, and the libraries' versions."""
-        versions = [f"{name}-{importlib.metadata.version(name)}" for name in ("onnx-asr", "onnxruntime")]
-        return "+".join([REVISION, *versions])
+        return f"{REVISION}+onnx-asr-{importlib.metadata.version('onnx-asr')}+{runtime_version()}"
 
     @property
     def supports(self) -> frozenset[str]:
