@@ -23,8 +23,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="stenogram-bench-") as home:
             settings = Settings(home=home)
             with App.open(settings) as app:
-                _, files, load = resolve(app, Request(Path(source)))
-                with app.lend(files, load):
+                resolved = resolve(app, Request(Path(source)))
+                with app.lend(resolved.files, resolved.load):
                     pass  # the weights stay loaded
                 app.open_vad(VadOptions())
                 load_s += time.perf_counter() - began

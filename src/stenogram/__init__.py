@@ -5,7 +5,8 @@
 >>> for segment in stenogram.stream("talk.mp4"):                                                 # doctest: +SKIP
 ...     print(segment.start, segment.text)
 
-Everything public is in ``__all__``; it is imported when first used, so ``import stenogram`` costs nothing.
+Everything public is in ``__all__``, and in that of ``stenogram.performance``; it is imported when first used, so
+``import stenogram`` costs nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stenogram import performance as performance
     from stenogram.app import App as App
     from stenogram.app.api import stream as stream
     from stenogram.app.api import transcribe as transcribe
@@ -56,9 +58,11 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
+    if name == "performance":
+        return importlib.import_module("stenogram.performance")
     raise AttributeError(f"module 'stenogram' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     """Let completion offer what is not imported yet."""
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "performance"})

@@ -19,6 +19,9 @@ from stenogram.types import option
 
 ENV_PREFIX = "STENOGRAM_"
 
+Profile = Literal["auto", "fast", "balanced", "quality", "default", "high_quality"]
+"""``default`` and ``high_quality`` are what whisper.cpp's users call ``balanced`` and ``quality``."""
+
 T = TypeVar("T")
 
 
@@ -28,6 +31,9 @@ class Settings:
 
     home: str | None = option(None, "One folder for data, models and cache; unset: the platform's usual folders.")
     model: str = option("auto", "Model to transcribe with; auto: the best installed one for the language.", short="-m")
+    profile: Profile = option(
+        "auto", "Care a recording gets; auto: by its length, channels and noise, and by this machine."
+    )
     cache_url: str | None = option(None, "Shared cache (any fsspec URL) written through to by every machine.")
     cache_max_mb: int = option(4096, "Size of the local cache, in MiB; the least recently used goes first.", low=0)
     models_url: str | None = option(None, "Mirror to fetch models from: a web folder with one folder for each model.")

@@ -29,7 +29,9 @@ class SteppedDecoder(Decoder):
         self._path = path
         self._ends = [*sorted(ends), LENGTH_S]
 
-    def decode(self, source: Path, folder: Path, options: DecodeOptions, stop: Stop) -> Iterator[Decoded]:
+    def decode(
+        self, source: Path, folder: Path, options: DecodeOptions, stop: Stop, *, first_s: float | None = None
+    ) -> Iterator[Decoded]:
         """One snapshot for each end."""
         for place, end in enumerate(self._ends):
             audio = Audio(self._path, round(end * SAMPLE_RATE))

@@ -65,9 +65,9 @@ def _prepare(source: Path, app: App | None, options: Mapping[str, Any]) -> tuple
     if app is None:
         return read(source, options)
     for row in config.rows(Settings):
-        if row.name in options and row.name != "model":
+        if row.name in options and row.name not in ("model", "profile"):
             raise OptionError(name=row.name, value=options[row.name], cause="is the app's; give it to App.open")
-    return read(source, {"model": app.settings.model, **options})
+    return read(source, {"model": app.settings.model, "profile": app.settings.profile, **options})
 
 
 def read(
@@ -86,4 +86,6 @@ def read(
         config.read(VadOptions, given, environ),
         config.read(TranscribeOptions, given, environ),
     )
-    return settings, use_case.Request(source, settings.model, run, config.read(LoadOptions, given, environ))
+    return settings, use_case.Request(
+        source, settings.model, run, config.read(LoadOptions, given, environ), settings.profile
+    )

@@ -19,6 +19,7 @@ from stenogram.audio.silero import SpeechNetwork
 from stenogram.audio.vad import Vad
 from stenogram.cache import open_cache
 from stenogram.config import Settings
+from stenogram.hardware import available_cpus, free_memory
 from stenogram.models import store
 from stenogram.protocols import Cache, Engine, Loaded
 from stenogram.types import Device, LoadOptions, ModelFiles, VadOptions
@@ -33,6 +34,8 @@ class App:
     decoder: Decoder
     engine_named: Callable[[str], Engine] = engines.find
     model_for: Callable[[str, str | None, Settings], ModelFiles] = store.choose
+    cores: int = field(default_factory=available_cpus)
+    """Cores this process may use."""
     free_bytes: Callable[[Device], int] = lambda _device: sys.maxsize
     """Memory that is free on a device now."""
     _loaded: dict[tuple[str, LoadOptions], Loaded] = field(default_factory=dict)
@@ -45,7 +48,7 @@ class App:
     def open(cls, settings: Settings | None = None) -> Self:
         """The app with its real parts."""
         settings = settings or Settings()
-        return cls(settings, open_cache(settings), Decoder())
+        return cls(settings, open_cache(settings), Decoder(), free_bytes=free_memory)
 
     def __enter__(self) -> Self:
         return self

@@ -8,11 +8,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stenogram import languages
+from stenogram.app import profile
 from stenogram.app.root import App
+from stenogram.audio.survey import Survey, survey
 from stenogram.cache import workspace
+from stenogram.config import Profile
 from stenogram.engines.options import check, fallbacks, settle
-from stenogram.pipeline.parts import Parts, Watch
+from stenogram.formats import stored
+from stenogram.models.speed import expected_rtfx
+from stenogram.performance import RUNS
+from stenogram.pipeline import keys
+from stenogram.pipeline.parts import Parts, Recording, Watch
 from stenogram.pipeline.run import transcribe as run
+from stenogram.protocols import Engine
 from stenogram.types import LoadOptions, ModelFiles, RunOptions, Segment, Transcript
 
 
@@ -24,6 +32,18 @@ class Request:
     model: str = "auto"
     run: RunOptions = field(default_factory=RunOptions)
     load: LoadOptions = field(default_factory=LoadOptions)
+    profile: Profile = "balanced"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A request with everything decided that needs no look at the recording."""
+
+    engine: Engine
+    files: ModelFiles
+    run: RunOptions
+    load: LoadOptions
+    choices: tuple[str, ...]
 
 
 def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[Segment, None, Transcript]:
@@ -32,20 +52,25 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
     Raises ``InputError``, ``LanguageNotSupported``, ``ModelError``, ``OptionNotSupported``, ``EngineError``,
     ``StorageError``, ``Cancelled``.
     """
-    options, files, load = resolve(app, request)
-    parts = Parts(
-        decoder=app.decoder,
-        open_vad=app.open_vad,
-        engine=app.engine_named(files.engine),
-        files=files,
-        options=load,
-        lend=functools.partial(app.lend, files),
-        fallbacks=fallbacks(app.engine_named(files.engine), load),
-        cache=app.cache,
-        free_bytes=app.free_bytes,
-    )
-    with workspace(app.settings.cache_dir) as folder:
-        return (yield from run(parts, request.source, folder, options, watch or Watch()))
+    resolved, watch = resolve(app, request), watch or Watch()
+    with RUNS.run(watch.listener) as listener, workspace(app.settings.cache_dir) as folder:
+        watch = replace(watch, listener=listener)
+        recording = Recording.read(request.source, watch.stop)
+        decision = _decide(app, request, resolved, _Look(app, recording, folder, watch))
+        options = profile.apply(decision.name, resolved.engine, resolved.run.transcribe)
+        parts = Parts(
+            decoder=app.decoder,
+            open_vad=app.open_vad,
+            engine=resolved.engine,
+            files=resolved.files,
+            options=resolved.load,
+            lend=functools.partial(app.lend, resolved.files),
+            cache=app.cache,
+            fallbacks=fallbacks(resolved.engine, resolved.load),
+            free_bytes=app.free_bytes,
+            choices=(*resolved.choices, f"profile {decision.name}: {decision.reason}"),
+        )
+        return (yield from run(parts, recording, folder, replace(resolved.run, transcribe=options), watch))
 
 
 def transcribe(app: App, request: Request, watch: Watch | None = None) -> Transcript:
@@ -59,7 +84,7 @@ def transcribe(app: App, request: Request, watch: Watch | None = None) -> Transc
             return transcript
 
 
-def resolve(app: App, request: Request) -> tuple[RunOptions, ModelFiles, LoadOptions]:
+def resolve(app: App, request: Request) -> Resolved:
     """The model for a request, and its options in their normal form; refuses what the model cannot do."""
     options = request.run.transcribe
     if options.language is not None:
@@ -67,4 +92,31 @@ def resolve(app: App, request: Request) -> tuple[RunOptions, ModelFiles, LoadOpt
     files = app.model_for(request.model, options.language, app.settings)
     engine = app.engine_named(files.engine)
     check(engine, files, options)
-    return replace(request.run, transcribe=options), files, settle(engine, request.load)
+    load = settle(engine, request.load)
+    choices = f"model {files.name}", f"{load.compute_type} on {load.device}"
+    return Resolved(engine, files, replace(request.run, transcribe=options), load, choices)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A first look at a recording, taken once for the same bytes."""
+
+    app: App
+    recording: Recording
+    folder: Path
+    watch: Watch
+
+    def take(self, options: RunOptions) -> Survey:
+        """What there is to see. Raises ``InputError``."""
+        key = keys.of_survey(self.recording.digest, options)
+        known = stored.read(Survey, self.app.cache.get("survey", key))
+        if known is None:
+            known = survey(self.app.decoder, self.recording.path, self.folder, options.decode, self.watch.stop)
+            self.app.cache.put("survey", key, stored.write(known))
+        return known
+
+
+def _decide(app: App, request: Request, resolved: Resolved, look: _Look) -> profile.Decision:
+    if request.profile != "auto":
+        return profile.Decision(profile.NAMES[request.profile], "asked for")
+    return profile.decide(look.take(resolved.run), expected_rtfx(resolved.files, resolved.load, app.cores))

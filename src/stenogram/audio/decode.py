@@ -86,12 +86,14 @@ class Decoder:
         for child in children:
             child.kill()
 
-    def decode(self, source: Path, folder: Path, options: DecodeOptions, stop: Stop) -> Iterator[Decoded]:
+    def decode(
+        self, source: Path, folder: Path, options: DecodeOptions, stop: Stop, *, first_s: float | None = None
+    ) -> Iterator[Decoded]:
         """Decode ``source`` into files in ``folder`` (the caller's to make and to remove); yield snapshots.
 
         The first comes after some 5 s of sound, the last has ``finished``. Decoding does not wait for the reader.
         Sample 0 is what a player shows as 0:00. Mixing is described at ``resampler.Resampler``. Closing the iterator
-        stops the decode.
+        stops the decode. With ``first_s`` it ends after so many seconds, and tells no warnings.
 
         Raises ``InputError`` (its subclasses name the cause), ``OptionError`` (too many channels for "separate"),
         ``StorageError`` (the disk is full), ``Cancelled`` (``stop`` said so).
@@ -106,6 +108,7 @@ class Decoder:
                     "name": str(folder.absolute() / secrets.token_hex(8)),
                     "channels": options.channels,
                     "max_duration_s": options.max_duration_s,
+                    "first_s": first_s,
                 }
             )
             while not answered:

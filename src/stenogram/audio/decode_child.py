@@ -47,7 +47,7 @@ def serve(request: dict[str, Any], replies: BinaryIO) -> None:
     path = Path(request["source"])
     options = DecodeOptions(channels=request["channels"], max_duration_s=request["max_duration_s"])
     try:
-        decode_file(path, Path(request["name"]), options, report)
+        decode_file(path, Path(request["name"]), options, report, request["first_s"])
     except MemoryError:
         error: StenogramError = DecoderCrashed(path=path, cause="it needs more memory than a recording may")
         _send_error(replies, error)
@@ -55,12 +55,15 @@ def serve(request: dict[str, Any], replies: BinaryIO) -> None:
         _send_error(replies, error)
 
 
-def decode_file(path: Path, name: Path, options: DecodeOptions, report: Report) -> None:
-    """Decode the first track of ``path`` that has sound into files that begin with ``name``. Raises ``InputError``."""
+def decode_file(path: Path, name: Path, options: DecodeOptions, report: Report, first_s: float | None = None) -> None:
+    """Decode the first track of ``path`` that has sound into files that begin with ``name``.
+
+    ``first_s``: only about so many seconds. Raises ``InputError``.
+    """
     failure: InputError | None = None
     with open_tracks(path) as tracks:
         for index, track in enumerate(tracks):
-            decoder = TrackDecoder(track, name.with_name(f"{name.name}-{index}"), options, report)
+            decoder = TrackDecoder(track, name.with_name(f"{name.name}-{index}"), options, report, first_s)
             decoder.run()
             if decoder.sample_count and not decoder.is_junk:
                 report(decoder.snapshot(finished=True))

@@ -56,8 +56,11 @@ Report = Callable[[Snapshot | None], None]
 class TrackDecoder:
     """Decodes one track. After ``run``: what was found (``sample_count``) and what went wrong (``damaged_packets``)."""
 
-    def __init__(self, track: Track, name: Path, options: DecodeOptions, report: Report) -> None:
-        """``name``: sample files are called this plus channel and suffix."""
+    def __init__(
+        self, track: Track, name: Path, options: DecodeOptions, report: Report, first_s: float | None = None
+    ) -> None:
+        """``name``: sample files are called this plus channel and suffix; ``first_s``: end after so many seconds."""
+        self._first_s = first_s
         self.good_packets = 0
         self.damaged_packets = 0
         self._track = track
@@ -94,6 +97,8 @@ class TrackDecoder:
             for frame in self._frames():
                 for placed in self._timeline.place(frame):
                     self._take(placed)
+                if self._first_s is not None and self.sample_count >= self._first_s * SAMPLE_RATE:
+                    return
             for placed in self._timeline.finish():
                 self._take(placed)
             self._end_run()
@@ -110,7 +115,7 @@ class TrackDecoder:
             total_s=self._track.total_s,
             busy_s=time.process_time() - self._began_s,
             finished=finished,
-            warnings=tuple(self._warnings()) if finished else (),
+            warnings=tuple(self._warnings()) if finished and self._first_s is None else (),
         )
 
     def _frames(self) -> Iterator[AudioFrame]:

@@ -14,11 +14,13 @@ import click
 
 from stenogram import errors
 from stenogram.cli.exits import exit_code
+from stenogram.cli.log import verbose_option
 
 COMMANDS = {
     "transcribe": ("stenogram.cli.transcribe", "Turn recordings into text, subtitles or JSON."),
     "models": ("stenogram.cli.models", "Show, fetch and check speech-recognition models."),
     "cache": ("stenogram.cli.cache", "Show or clear the results kept for the next run."),
+    "doctor": ("stenogram.cli.doctor", "Check this machine, engines, models and settings; say what helps."),
 }
 """Name -> module that defines a click command of that name, and its one-line help."""
 
@@ -40,6 +42,7 @@ class _Lazy(click.Group):
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "-V", "--version", package_name="stenogram", message="stenogram %(version)s")
+@verbose_option
 def cli() -> None:
     """Speech to text on your own machine: any audio or video file in, a transcript out.
 

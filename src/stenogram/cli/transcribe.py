@@ -16,11 +16,13 @@ import click
 
 from stenogram import config, errors, formats
 from stenogram.app import App, api
+from stenogram.app.doctor import log_facts
 from stenogram.app.transcribe import Request, resolve
 from stenogram.app.transcribe import transcribe as transcribe_one
 from stenogram.cache import workspace
 from stenogram.cli.exits import exit_code
 from stenogram.cli.inputs import STDIN, Names, expand
+from stenogram.cli.log import is_verbose, show_stats, verbose_option
 from stenogram.cli.options import options_of
 from stenogram.cli.progress import Show, clock
 from stenogram.config import Settings
@@ -61,6 +63,7 @@ class Output:
 @click.option("--show/--no-show", default=None, help="Print the text with times as it comes. [default: on a terminal]")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object per recording on stdout.")
+@verbose_option
 @options_of(*api.GROUPS, SubtitleOptions)
 def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     """Turn recordings into text, subtitles or JSON.
@@ -75,11 +78,14 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     settings, request = api.read(STDIN, options)
     if output.folder is not None:
         _make_folder(output.folder)
+    log_facts(request.load)
     with App.open(settings) as app:
         resolve(app, request)  # a wrong option fails once, before any work
         for problem in problems:
             _tell_failure(Path(str(problem.facts["path"])), problem, output)
         code = max([_transcribe_all(app, request, sources, output), *map(exit_code, problems)])
+    if is_verbose():
+        show_stats()
     sys.stdout.flush()  # here, where click still handles a reader that has left (``| head``)
     return code
 
@@ -175,6 +181,7 @@ def _print_json(
         "rtfx": round(transcript.duration / took_s, 1) if took_s else None,
         "language": transcript.language,
         "model": transcript.model,
+        "choices": list(transcript.choices),
         "text": transcript.text,
         "warnings": list(transcript.warnings),
         "outputs": [str(path) for path in written],

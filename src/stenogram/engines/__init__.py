@@ -37,6 +37,9 @@ ENGINES = {
     "onnx-asr": Row(
         "stenogram.engines.onnx_asr:OnnxAsrEngine", ("onnx_asr", "onnxruntime"), ("onnx-asr", "onnxruntime")
     ),
+    "whisper": Row(
+        "stenogram.engines.whisper:WhisperEngine", ("ctranslate2", "tokenizers"), ("ctranslate2", "tokenizers")
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""Moonshine's vocabulary: token ids to text and words."""
+"""Vocabularies: token ids to text and words. Moonshine's is read here, Whisper's in ``engines.whisper.vocabulary``."""
 
 from __future__ import annotations
 
@@ -28,6 +28,26 @@ class Vocabulary:
     """Every token's bytes, by id; empty for tokens that write nothing."""
 
     pieces: tuple[bytes, ...]
+
+    def characters(self, ids: Sequence[int]) -> list[WordTokens]:
+        """Split a token sequence into as small parts as are text, for languages written without spaces.
+
+        A part is one token or, where a character is spread over several, those; punctuation joins the part before.
+        """
+        parts: list[WordTokens] = []
+        first, pending = 0, b""
+        for index, token in enumerate(ids):
+            pending += self.pieces[token] if token < len(self.pieces) else b""
+            text = pending.decode("utf-8", "replace")
+            if "\ufffd" in text and index < len(ids) - 1:
+                continue
+            text = text.strip()
+            if parts and text and not any(letter.isalnum() for letter in text):
+                parts[-1] = WordTokens(parts[-1].text + text, parts[-1].first, index + 1)
+            elif text:
+                parts.append(WordTokens(text, first, index + 1))
+            first, pending = index + 1, b""
+        return parts
 
     def words(self, ids: Sequence[int]) -> list[WordTokens]:
         """Split a token sequence at its spaces.

@@ -61,6 +61,16 @@ def align(
     return _words(text_words, chunk, sound.trim(_segment(gains, np.append(costs, 0.0))), interpolated=False)
 
 
+def place(text_words: Sequence[str], borders: Sequence[int], chunk: Chunk) -> list[Word]:
+    """Give words the times between known borders, without the pauses at them.
+
+    ``borders``: frames of ``FRAME_S`` on the clock of the chunk, in order, one more than words.
+    """
+    sound = measure(chunk)
+    inside = [min(max(border, 0), len(sound.level)) for border in borders]
+    return _words(text_words, chunk, sound.trim(inside), interpolated=False) if text_words else []
+
+
 def _segment(gains: Floats, costs: Floats) -> list[int]:
     """Cut ``T`` frames into one run per row so that the sum of gains, less the costs of the cuts, is greatest."""
     import numpy as np

@@ -19,12 +19,12 @@ from typing import Any
 from stenogram import events
 from stenogram.errors import Cancelled
 from stenogram.formats import stored
-from stenogram.pipeline import doubt, guard, language, memory
+from stenogram.pipeline import doubt, guard, keys, language, memory
 from stenogram.pipeline.assemble import Assembler
 from stenogram.pipeline.batch import Batcher
 from stenogram.pipeline.crew import Answered, Batch, Crew, Exhausted, Left, Question, Ready, Recognised
 from stenogram.pipeline.listen import FrontEnd, Heard
-from stenogram.pipeline.parts import Parts, Source, Watch
+from stenogram.pipeline.parts import Parts, Recording, Watch
 from stenogram.pipeline.recognise import Recogniser
 from stenogram.types import Chunk, LoadOptions, RunOptions, Segment, Span, Transcript
 
@@ -48,9 +48,9 @@ class Drive:
     """One run. All fields belong to the driving thread, but for ``inbox`` and the two events."""
 
     parts: Parts
+    recording: Recording
     options: RunOptions
     watch: Watch
-    source: Source
     inbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     room: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
@@ -60,6 +60,8 @@ class Drive:
     segments: list[Segment] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     busy_s: dict[events.Stage, float] = field(default_factory=dict)
+    speech_key: str = field(init=False)
+    language_key: str = field(init=False)
     crew: Crew = field(init=False)
     steps: list[LoadOptions] = field(init=False)
     """How the weights may be loaded when memory runs out."""
@@ -72,9 +74,12 @@ class Drive:
     heard: Heard = field(default_factory=Heard)
 
     def __post_init__(self) -> None:
+        model = keys.Model(self.parts.engine, self.parts.files, self.parts.options)
+        self.speech_key = keys.of_speech(self.recording.digest, self.options)
+        self.language_key = keys.of_language(self.recording.digest, self.options, model)
         self.steps = list(self.parts.fallbacks)
         if language.must_be_heard(self.parts.engine, self.parts.files, self.options.transcribe):
-            known = stored.read(language.Heard, self.parts.cache.get("language", self.source.language_key))
+            known = stored.read(language.Heard, self.parts.cache.get("language", self.language_key))
             if known is None:
                 self.hearing = language.Hearing()
             else:
@@ -198,8 +203,8 @@ class Drive:
                 self._finish(chunk, checked)
             elif not self.hearing:
                 self.batcher.add(chunk)
-        if heard.finished and heard.spans is not None and self.source.unchanged():
-            self.parts.cache.put("speech", self.source.speech_key, stored.write(heard.spans))
+        if heard.finished and heard.spans is not None and self.recording.unchanged():
+            self.parts.cache.put("speech", self.speech_key, stored.write(heard.spans))
 
     def _decide(self) -> None:
         """Ask for the language, until it is clear; then let the chunks go that waited for it."""
@@ -213,8 +218,8 @@ class Drive:
                 self._begin("transcribe")
                 self.crew.give(Question(chunk))
             return
-        if self.source.unchanged():
-            self.parts.cache.put("language", self.source.language_key, stored.write(verdict))
+        if self.recording.unchanged():
+            self.parts.cache.put("language", self.language_key, stored.write(verdict))
         self._speak(verdict)
         self.crew.recogniser = replace(self.crew.recogniser, options=self.options.transcribe)
         for chunk in self.hearing.chunks:
@@ -319,9 +324,9 @@ class Drive:
         The cache is asked here: a shared one may be slow, and must not hold up the driving thread. Without a
         ``recogniser`` (the language is not known yet) it is not asked.
         """
-        known = stored.read(list[list[Span]], self.parts.cache.get("speech", self.source.speech_key))
+        known = stored.read(list[list[Span]], self.parts.cache.get("speech", self.speech_key))
         front = FrontEnd(self.parts.decoder, self.parts.open_vad, self.parts.engine.chunking, self.options, known)
-        for heard in front.listen(self.source.path, folder, self._stopped):
+        for heard in front.listen(self.recording.path, folder, self._stopped):
             self.room.clear()
             self.inbox.put(_Heard(heard, [recogniser.known(chunk) if recogniser else None for chunk in heard.chunks]))
             while not self.room.wait(POLL_S):

@@ -33,6 +33,11 @@ def of_file(path: Path, stop: Stop) -> str:
     return digest.hexdigest()
 
 
+def of_survey(file_digest: str, options: RunOptions) -> str:
+    """Key of a first look at a file."""
+    return _digest("survey", file_digest, canonical(options.decode))
+
+
 def of_speech(file_digest: str, options: RunOptions) -> str:
     """Key of the speech found in a file."""
     return _digest("speech", file_digest, canonical(options.decode), canonical(options.vad))

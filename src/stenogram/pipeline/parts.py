@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from stenogram import events
-from stenogram.audio.decode import Decoder
+from stenogram.audio.decode import Decoder, check_readable
 from stenogram.audio.vad import Vad
+from stenogram.pipeline import keys
 from stenogram.pipeline.crew import Lend
 from stenogram.protocols import Cache, Engine, Stop
 from stenogram.types import Device, LoadOptions, ModelFiles, VadOptions
@@ -47,11 +49,30 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A recording, and the keys under which what is found in it is kept."""
+class Recording:
+    """A file as it was when its bytes were hashed."""
 
     path: Path
-    speech_key: str
-    language_key: str
-    unchanged: Callable[[], bool]
-    """Whether the file is still what the keys were made of; what was found in another is not kept under them."""
+    digest: str
+    """SHA-256 of its bytes, hex."""
+    version: tuple[int, int] | None
+    """Size and time of change before it was hashed."""
+
+    @classmethod
+    def read(cls, path: Path, stop: Stop) -> Self:
+        """Hash a file. Raises ``FileNotReadable``, ``EmptyFile``, and ``Cancelled`` when ``stop`` says so."""
+        check_readable(path)
+        version = _version(path)
+        return cls(path, keys.of_file(path, stop), version)
+
+    def unchanged(self) -> bool:
+        """Whether the file is still what was hashed; what was found in another is not kept under its keys."""
+        return _version(self.path) == self.version
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

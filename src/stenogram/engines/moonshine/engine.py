@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from stenogram.engines.segments import build_segments, credibility
 from stenogram.engines.tokens import Vocabulary, read_vocabulary
 from stenogram.engines.words import align
 from stenogram.errors import EngineError, ModelError
+from stenogram.hardware import available_cpus
 from stenogram.onnx.weights import Weights
 from stenogram.protocols import Loaded, Stop
 from stenogram.types import (
@@ -204,9 +204,3 @@ def transcript(chunk: Chunk, vocabulary: Vocabulary, row: Row, before: int = 0) 
     texts, lead_s = [piece.text for piece in pieces], before / SAMPLE_RATE
     words = align(texts, attention, FRAME / SAMPLE_RATE, chunk, lead_s=lead_s)
     return build_segments(chunk, pieces, words, row.ids, row.logprobs)
-
-
-def available_cpus() -> int:
-    """Cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

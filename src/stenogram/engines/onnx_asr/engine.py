@@ -8,13 +8,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stenogram.engines.moonshine.engine import available_cpus
 from stenogram.engines.onnx_asr.family import frame_s, identify, open_model, read_config, read_ids
 from stenogram.engines.onnx_asr.transcript import Heard, write
 from stenogram.engines.options import check, settle
 from stenogram.engines.runtime import native, runtime_version
 from stenogram.engines.segments import credibility
 from stenogram.errors import Cancelled, DeviceNotUsable, EngineError, ModelError, OptionError, OptionNotSupported
+from stenogram.hardware import available_cpus
 from stenogram.onnx.session import cuda_fault, session_options
 from stenogram.protocols import Loaded, Stop
 from stenogram.types import (

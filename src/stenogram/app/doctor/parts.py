@@ -1,0 +1,84 @@
+"""Engines and models: what is installed, and whether it is whole."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator
+
+from stenogram import engines, performance
+from stenogram.app.doctor.finding import Finding, State
+from stenogram.config import Settings
+from stenogram.errors import EngineError, ModelError, ModelNotInstalled
+from stenogram.models import catalogue, store
+from stenogram.protocols import Engine
+
+
+def examine_engines() -> Iterator[Finding]:
+    """One finding for each engine."""
+    default = catalogue.find(catalogue.DEFAULT).engine
+    for name, row in engines.ENGINES.items():
+        yield _engine(name, row, needed=name == default)
+
+
+def _engine(name: str, row: engines.Row, *, needed: bool) -> Finding:
+    bad: State = "fault" if needed else "warning"
+    if not row.installed:
+        package = f"stenogram[{row.extra}]" if row.extra else "stenogram"
+        advice = f"Get it: pip install {'' if row.extra else '--force-reinstall '}'{package}'"
+        return Finding("engine", "note" if row.extra else bad, f"{name}: not installed", advice)
+    versions = ", ".join(f"{package} {_version(package)}" for package in row.packages)
+    try:
+        engine = engines.find(name)
+        fault = engine.fault("cpu") if "cpu" in engine.compute_types else None
+        devices = _devices(engine)
+    except (EngineError, ImportError, OSError) as error:  # a library that is there and cannot be loaded
+        advice = f"Install it anew: pip install --force-reinstall {' '.join(row.packages)}"
+        return Finding("engine", bad, f"{name}: {versions}; it cannot be loaded: {error}", advice)
+    if fault is not None:
+        return Finding("engine", bad, f"{name}: {versions}; the CPU cannot be used: {fault}")
+    return Finding("engine", "good", f"{name}: {versions}; {devices}")
+
+
+def _devices(engine: Engine) -> str:
+    """Where an engine can compute. Its library is only asked about CUDA where the driver can do it."""
+    if "cuda" not in engine.compute_types:
+        return "cpu"
+    if not performance.cuda().usable:
+        return "cpu (cuda: see above)"
+    fault = engine.fault("cuda")
+    return "cpu, cuda" if fault is None else f"cpu (cuda: {fault})"
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # a module without a distribution: built by hand
+        return "of unknown version"
+
+
+def examine_models(settings: Settings, *, verify: bool) -> Iterator[Finding]:
+    """Installed models by size and time of change, or with ``verify`` by their SHA-256; and the chosen one."""
+    wanted = {catalogue.DEFAULT} if settings.model == "auto" else set()
+    if settings.model != "auto":
+        try:
+            wanted.add(store.locate(settings.model, settings).name)
+        except ModelError as error:
+            yield Finding("model", "fault", f"{settings.model} (STENOGRAM_MODEL): {error}")
+    found = False
+    for model in catalogue.models():
+        try:
+            files = store.files_of(model, settings)
+            if verify:
+                store.verify(model.name, settings)
+        except ModelNotInstalled as error:
+            if model.name in wanted:
+                yield Finding("model", "fault", str(error))
+        except ModelError as error:  # damaged: the error says how to repair it
+            found = True
+            yield Finding("model", "fault" if model.name in wanted else "warning", str(error))
+        else:
+            found = True
+            checked = "SHA-256 as recorded" if verify else "sizes and times as recorded"
+            yield Finding("model", "good", f"{files.name} ({files.engine}): {checked}")
+    if not found:
+        yield Finding("model", "fault", "none is installed", "Get one: stenogram models pull NAME")

@@ -1,0 +1,64 @@
+"""``--verbose``: the log on stderr, and figures at the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_LOGGER = logging.getLogger("stenogram")
+
+
+class _Stderr(logging.Handler):
+    """Writes to stderr as it is at that moment: while a bar is drawn, lines appear above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
+def _set_verbose(_ctx: click.Context, _option: click.Parameter, wished: bool) -> None:
+    if wished and not is_verbose():
+        handler = _Stderr()
+        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        _LOGGER.addHandler(handler)
+        _LOGGER.setLevel(logging.INFO)
+
+
+def verbose_option(function: F) -> F:
+    """A decorator that adds ``-v`` to a command; it takes effect by itself."""
+    return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_set_verbose,
+        help="Show on stderr what is found and chosen, and what it cost.",
+    )(function)
+
+
+def is_verbose() -> bool:
+    """Whether ``-v`` was given, before the command or after it."""
+    return any(isinstance(handler, _Stderr) for handler in _LOGGER.handlers)
+
+
+def show_stats() -> None:
+    """What the runs of this process cost, on stderr."""
+    from stenogram.performance import get_performance_stats
+
+    stats = get_performance_stats()
+    sound = f"{stats.audio_s:.1f} s of sound in {stats.wall_s:.1f} s, {stats.cached_share:.0%} from the cache"
+    speed = f", {stats.rtfx:.1f}x real time" if stats.rtfx is not None and stats.cached_share < 1 else ""
+    lines = [f"runs: {stats.runs} ({stats.failed} failed), {sound}{speed}"]
+    if stats.first_segment_s is not None:
+        lines.append(f"first text after {stats.first_segment_s:.2f} s")
+    if stats.stage_s:
+        lines.append("work: " + ", ".join(f"{stage} {busy_s:.2f} s" for stage, busy_s in stats.stage_s.items()))
+    lines.append(f"memory: {stats.memory_bytes / 2**20:.0f} MiB, {stats.memory_peak_bytes / 2**20:.0f} MiB at most")
+    if stats.gpu_used_bytes is not None:
+        lines.append(f"GPU memory in use, by all programs: {stats.gpu_used_bytes / 2**20:.0f} MiB")
+    for line in lines:
+        click.echo(line, err=True)
