@@ -306,7 +306,9 @@ class LoadedWhisper:
         text = self._vocabulary.text.text([token for token in ids if token < self._vocabulary.first_special])
         return Said(ids, avg_logprob, float(result.no_speech_prob), compression_ratio(text))
 
-    def _best(self, encoded: StorageView, language: str, options: TranscribeOptions, stop: Stop) -> tuple[Said, Way]:
+    def _best(
+        self, encoded: StorageView, language: str, options: TranscribeOptions, stop: Stop
+    ) -> tuple[Said, Way]:
         """Try temperatures in turn until a text is not doubtful; the last one stands whatever it is."""
         temperature, step = float(options.temperature or 0.0), options.temperature_increment_on_fallback
         while True:
@@ -315,7 +317,7 @@ class LoadedWhisper:
             silent = said.no_speech_prob > options.no_speech_threshold
             unsure = said.avg_logprob < options.logprob_threshold
             looped = said.compression_ratio > options.compression_ratio_threshold
-            if silent or not (unsure or looped) or step <= 0 or temperature + step > 1.0 + 1e-6:
+            if silent or not (unsure or looped) or step <= 0 or temperature + step > 1.0 + 1e-6:  # noqa: PLR2004
                 return said, way
             temperature = min(temperature + step, 1.0)
 

@@ -93,9 +93,7 @@ def read_shape(path: Path) -> Shape:
                     file.seek(size, 1)
         except (struct.error, UnicodeDecodeError) as error:
             raise ValueError(f"{path.name} is cut off or damaged") from error
-    layers = {
-        name.split("/")[1] for name in shapes if name.startswith("decoder/layer_") and "norm" not in name.split("/")[1]
-    }
+    layers = {name.split("/")[1] for name in shapes if name.startswith("decoder/layer_") and "norm" not in name.split("/")[1]}
     if "encoder/layer_norm/gamma" not in shapes or not heads:
         raise ValueError(f"{path.name} lacks an encoder")
     weights = 0

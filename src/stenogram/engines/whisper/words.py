@@ -68,9 +68,7 @@ def fitted(texts: Sequence[str], chunk: Chunk, passage: Passage) -> list[Word]:
     first, last = round(passage.start * SAMPLE_RATE), round(passage.end * SAMPLE_RATE)
     start, end = chunk.start + passage.start, chunk.start + passage.end
     spans = tuple(
-        Span(max(span.start, start), min(span.end, end))
-        for span in chunk.spans
-        if span.start < end and span.end > start
+        Span(max(span.start, start), min(span.end, end)) for span in chunk.spans if span.start < end and span.end > start
     )
     part = replace(chunk, start=start, duration=max(end - start, 0.02), samples=chunk.samples[first:last], spans=spans)
     return interpolate(texts, part)
