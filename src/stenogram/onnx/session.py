@@ -45,11 +45,12 @@ def open_session(model: bytes | Path) -> Any:
     Raises ``ValueError`` when onnxruntime cannot read it.
     """
     import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     source = model if isinstance(model, bytes) else str(model)
     try:
         return onnxruntime.InferenceSession(source, session_options(), providers=["CPUExecutionProvider"])
-    except faults() as error:
+    except (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NoSuchFile) as error:
         raise ValueError(f"onnxruntime cannot load it: {error}") from error
 
 
@@ -84,7 +85,6 @@ def cuda_fault() -> str | None:
         session.run(None, {"value": np.ones(1, np.float32)})
     except faults() as error:
         return str(error).splitlines()[0]
-    used = session.get_providers()[0]
-    return (
-        None if used == CUDA else "onnxruntime could not start CUDA: is there a GPU, and are CUDA and cuDNN installed?"
-    )
+    if session.get_providers()[0] != CUDA:
+        return "onnxruntime could not start CUDA: is there a GPU, and are CUDA and cuDNN installed?"
+    return None

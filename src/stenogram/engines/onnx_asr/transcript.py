@@ -121,9 +121,8 @@ def claims(spoken: Sequence[tuple[float, float]], duration_s: float) -> npt.NDAr
     """How strongly each word claims each moment of the sound, 0..1, ``[words, T]``, frames of ``FRAME_S``.
 
     ``spoken``: times of the first and last token of each word. A word claims what is between them wholly, and the
-    rest the less the further it is. Borders laid where the
-    claims of neighbours are equal lie half-way between their tokens; the weakness of the sound moves them from there
-    (``words.align``).
+    rest the less the further it is. Borders laid where the claims of neighbours are equal lie half-way between their
+    tokens; the weakness of the sound moves them from there (``words.align``).
     """
     import numpy as np
 
