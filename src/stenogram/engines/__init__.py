@@ -34,6 +34,9 @@ class Row:
 
 ENGINES = {
     "moonshine": Row("stenogram.engines.moonshine:MoonshineEngine", ("onnxruntime",), ("onnxruntime",)),
+    "onnx-asr": Row(
+        "stenogram.engines.onnx_asr:OnnxAsrEngine", ("onnx_asr", "onnxruntime"), ("onnx-asr", "onnxruntime")
+    ),
     "whisper": Row(
         "stenogram.engines.whisper:WhisperEngine", ("ctranslate2", "tokenizers"), ("ctranslate2", "tokenizers")
     ),

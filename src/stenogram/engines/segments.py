@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from collections.abc import Sequence
 
 from stenogram.engines.tokens import WordTokens
-from stenogram.types import Chunk, Segment, Word
+from stenogram.types import Chunk, Segment, TranscribeOptions, Word
 
 PAUSE_S = 1.0
 """A gap between two words from which a new segment begins even inside a sentence."""
@@ -69,3 +70,12 @@ def splits(word: Word, following: Word) -> bool:
         return False
     opening = next((letter for letter in following.word if letter.isalnum()), "")
     return not opening.islower() and not ABBREVIATION.match(word.word)
+
+
+def credibility(segments: Sequence[Segment], options: TranscribeOptions) -> tuple[bool, float]:
+    """Rank of a text among others of the same chunk: some text, no loop, then the mean log-probability."""
+    tokens = sum(len(segment.tokens) for segment in segments)
+    if not tokens:
+        return False, -math.inf
+    sound = all((segment.compression_ratio or 0) <= options.compression_ratio_threshold for segment in segments)
+    return sound, sum((segment.avg_logprob or 0) * len(segment.tokens) for segment in segments) / tokens

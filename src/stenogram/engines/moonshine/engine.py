@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,8 +10,8 @@ from stenogram.engines.moonshine.encoder import FRAME, MAX_FRAMES, Encoder, padd
 from stenogram.engines.moonshine.greedy import POSITIONS, Decoder, Row, check
 from stenogram.engines.options import check as check_options
 from stenogram.engines.options import settle
-from stenogram.engines.runtime import native
-from stenogram.engines.segments import build_segments
+from stenogram.engines.runtime import native, runtime_version
+from stenogram.engines.segments import build_segments, credibility
 from stenogram.engines.tokens import Vocabulary, read_vocabulary
 from stenogram.engines.words import align
 from stenogram.errors import EngineError, ModelError
@@ -64,7 +62,7 @@ class MoonshineEngine:
     @property
     def version(self) -> str:
         """Our revision and onnxruntime's version: its kernels decide near ties."""
-        return f"{REVISION}+onnxruntime-{importlib.metadata.version('onnxruntime')}"
+        return f"{REVISION}+{runtime_version()}"
 
     @property
     def supports(self) -> frozenset[str]:
@@ -206,12 +204,3 @@ def transcript(chunk: Chunk, vocabulary: Vocabulary, row: Row, before: int = 0) 
     texts, lead_s = [piece.text for piece in pieces], before / SAMPLE_RATE
     words = align(texts, attention, FRAME / SAMPLE_RATE, chunk, lead_s=lead_s)
     return build_segments(chunk, pieces, words, row.ids, row.logprobs)
-
-
-def credibility(segments: Sequence[Segment], options: TranscribeOptions) -> tuple[bool, float]:
-    """Rank of a text among others of the same chunk: some text, no loop, then the mean log-probability."""
-    tokens = sum(len(segment.tokens) for segment in segments)
-    if not tokens:
-        return False, -math.inf
-    sound = all((segment.compression_ratio or 0) <= options.compression_ratio_threshold for segment in segments)
-    return sound, sum((segment.avg_logprob or 0) * len(segment.tokens) for segment in segments) / tokens
