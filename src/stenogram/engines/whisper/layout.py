@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,7 @@ class Shape:
 def read_shape(path: Path) -> Shape:
     """Read the shape from the header of each variable in a ``model.bin`` of CTranslate2 (binary version 6).
 
+    Equal arrays are stored once; the other names stand in a table of aliases at the end.
     Raises ``OSError``, ``ValueError`` when it is no such file.
     """
     shapes: dict[str, tuple[int, ...]] = {}
@@ -91,17 +93,14 @@ def read_shape(path: Path) -> Shape:
                     heads = int.from_bytes(file.read(size), "little")
                 else:
                     file.seek(size, 1)
+            aliases = {read_name(): read_name() for _ in range(read("<I")[0])}
         except (struct.error, UnicodeDecodeError) as error:
             raise ValueError(f"{path.name} is cut off or damaged") from error
+    weights = sum(math.prod(shape) for shape in shapes.values())
+    shapes |= {alias: shapes[name] for alias, name in aliases.items() if name in shapes}
     layers = {
         name.split("/")[1] for name in shapes if name.startswith("decoder/layer_") and "norm" not in name.split("/")[1]
     }
     if "encoder/layer_norm/gamma" not in shapes or not heads:
         raise ValueError(f"{path.name} lacks an encoder")
-    weights = 0
-    for shape in shapes.values():
-        numbers = 1
-        for length in shape:
-            numbers *= length
-        weights += numbers
     return Shape(shapes["encoder/layer_norm/gamma"][0], heads, len(layers), weights)
