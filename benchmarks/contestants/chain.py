@@ -24,7 +24,7 @@ def main() -> None:
             settings = Settings(home=home)
             with App.open(settings) as app:
                 resolved = resolve(app, Request(Path(source)))
-                with app.lend(resolved.files, resolved.load):
+                with app.models.lend(resolved.files, resolved.load):
                     pass  # the weights stay loaded
                 app.open_vad(VadOptions())
                 load_s += time.perf_counter() - began

@@ -46,6 +46,11 @@ class Settings:
     auto_pull: bool = option(False, "Fetch the recommended model without asking when none here speaks the language.")
     offline: bool = option(False, "Never use the network.")
 
+    preload: str = option("", "Models to load at the start, as names separated by commas, as far as they fit.")
+    idle_unload_s: int = option(1800, "Free a model that nobody used for so long, in seconds.", low=1)
+    cpu_memory_budget_mb: int = option(0, "Memory that models may take, in MiB; 0: a share of what is free.", low=0)
+    gpu_memory_budget_mb: int = option(0, "GPU memory that models may take, in MiB; 0: a share of what is free.", low=0)
+
     @property
     def cache_dir(self) -> Path:
         """Folder of the local cache."""

@@ -158,6 +158,14 @@ def test_what_is_recommended_is_free_and_not_the_built_in_one() -> None:
         assert wanted.kind == "speech"
 
 
+def test_what_may_not_be_used_commercially_is_not_recommended_even_where_nothing_else_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store, "runs", lambda model: model.engine == "moonshine")
+
+    assert recommend("es", LAPTOP) is None
+
+
 class TestInstalled:
     def test_without_language_and_without_a_model_of_every_language_it_is_the_built_in_one(
         self, settings: Settings

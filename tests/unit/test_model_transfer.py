@@ -150,6 +150,18 @@ class TestOwnModels:
         with pytest.raises(OptionError):
             take(folder, settings, name)
 
+    def test_what_killed_imports_left_goes_after_a_day(self, folder: Path, settings: Settings) -> None:
+        for name, when in (("old", 1.0), ("young", None)):
+            left = settings.models_dir / f".import-{name}"
+            left.mkdir(parents=True)
+            (left / "model.bin").write_bytes(b"half")
+            if when is not None:
+                os.utime(left, (when, when))
+
+        take(folder, settings)
+
+        assert sorted(path.name for path in settings.models_dir.iterdir()) == [".import-young", "mine"]
+
     def test_it_can_be_removed(self, folder: Path, settings: Settings) -> None:
         take(folder, settings)
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from stenogram.cli import models as commands
 from stenogram.config import Settings
-from stenogram.errors import OptionError, StenogramError
+from stenogram.errors import ModelDamaged, OptionError, StenogramError
 from stenogram.models import catalogue, store
 from stenogram.models import hub as places
 from stenogram.models.catalogue import File, Model
@@ -162,6 +162,20 @@ def test_a_model_goes_out_and_comes_in_elsewhere(hub: Hub, tmp_path: Path, monke
 
     assert text.startswith("gigaam is installed (unverified")
     assert hub.requests == []
+
+
+def test_a_byte_flipped_on_the_way_is_noticed_where_only_the_archive_knows_the_digest(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("pull", "gigaam")
+    run("export", "gigaam", tmp_path / "g.tar")
+    content = bytearray((tmp_path / "g.tar").read_bytes())
+    content[content.index(WEIGHTS[::-1][1000:1100])] ^= 1
+    (tmp_path / "g.tar").write_bytes(content)
+    monkeypatch.setenv("STENOGRAM_HOME", str(tmp_path / "elsewhere"))
+
+    with pytest.raises(ModelDamaged, match=r"v3_ctc\.onnx.*Nothing was imported"):
+        run("import", tmp_path / "g.tar")
 
 
 def test_a_model_of_ones_own_is_imported_listed_exported_and_imported_again(

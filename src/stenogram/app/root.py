@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -19,10 +19,19 @@ from stenogram.audio.silero import SpeechNetwork
 from stenogram.audio.vad import Vad
 from stenogram.cache import open_cache
 from stenogram.config import Settings
-from stenogram.hardware import available_cpus, free_memory
+from stenogram.engines.options import settle
+from stenogram.errors import StenogramError
+from stenogram.hardware import available_cpus, free_memory, used_memory
 from stenogram.models.choose import Choice, choose
-from stenogram.protocols import Cache, Engine, Loaded
-from stenogram.types import Device, LoadOptions, ModelFiles, VadOptions
+from stenogram.models.residency import Residency
+from stenogram.performance import optimize_memory
+from stenogram.protocols import Cache, Engine
+from stenogram.types import Device, LoadOptions, VadOptions
+
+log = logging.getLogger(__name__)
+
+MODELS_SHARE = 0.7
+"""Of the memory that models could have, where no budget is set: the rest is for the work with them."""
 
 
 @dataclass(slots=True)
@@ -38,11 +47,19 @@ class App:
     """Cores this process may use."""
     free_bytes: Callable[[Device], int] = lambda _device: sys.maxsize
     """Memory that is free on a device now."""
-    _loaded: dict[tuple[str, LoadOptions], Loaded] = field(default_factory=dict)
+    models: Residency = field(init=False)
+    """Who has which weights in memory."""
     _networks: list[SpeechNetwork] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _loading: threading.Lock = field(default_factory=threading.Lock)
-    """Held while weights are loaded, which takes seconds: never waited for by ``open_vad`` and ``close``."""
+
+    def __post_init__(self) -> None:
+        self.models = Residency(
+            lambda files, options: self.engine_named(files.engine).load(files, options),
+            budget_bytes=self._budget_bytes,
+            idle_unload_s=self.settings.idle_unload_s,
+            used_bytes=used_memory,
+            free=optimize_memory,
+        )
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
@@ -61,20 +78,31 @@ class App:
     def close(self) -> None:
         """Free the weights and end the decoder's process; idempotent."""
         with self._lock:
-            while self._loaded:
-                self._loaded.popitem()[1].close()
             self._networks.clear()
             self.decoder.close()
+        self.models.close()
 
-    @contextmanager
-    def lend(self, files: ModelFiles, options: LoadOptions) -> Iterator[Loaded]:
-        """Lend the weights of a model; loaded once, however many threads ask."""
-        key = (files.digest, options)
-        with self._loading:
-            loaded = self._loaded.get(key)
-            if loaded is None:
-                loaded = self._loaded[key] = self.engine_named(files.engine).load(files, options)
-        yield loaded
+    def preload(self) -> None:
+        """Load the models that the settings name, as far as they are installed and fit (R22)."""
+        wanted = []
+        for name in (name.strip() for name in self.settings.preload.split(",")):
+            if not name:
+                continue
+            try:
+                files = self.model_for(name, None, self.settings).files
+                wanted.append((files, settle(self.engine_named(files.engine), LoadOptions())))
+            except StenogramError as error:
+                log.warning("%s is not preloaded: %s", name, error)
+        self.models.preload(wanted)
+
+    def _budget_bytes(self, device: Device) -> int:
+        """What models may take: as set, or a share of what is free and what they have already."""
+        settings = self.settings
+        wished = settings.gpu_memory_budget_mb if device == "cuda" else settings.cpu_memory_budget_mb
+        if wished:
+            return wished * 2**20
+        taken = sum(model.memory_bytes for model in self.models.resident() if model.device == device)
+        return int(MODELS_SHARE * (self.free_bytes(device) + taken))
 
     def open_vad(self, options: VadOptions) -> Vad:
         """A new stream through the speech network, which is loaded once."""

@@ -66,9 +66,10 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
             engine=resolved.engine,
             files=resolved.files,
             options=resolved.load,
-            lend=functools.partial(app.lend, resolved.files),
+            lend=functools.partial(app.models.lend, resolved.files),
             cache=app.cache,
             fallbacks=fallbacks(resolved.engine, resolved.load),
+            discard=functools.partial(app.models.unload, resolved.files.digest),
             free_bytes=app.free_bytes,
             choices=(*resolved.choices, f"profile {decision.name}: {decision.reason}"),
         )
@@ -96,7 +97,7 @@ def resolve(app: App, request: Request) -> Resolved:
     options = request.run.transcribe
     if options.language is not None:
         options = replace(options, language=languages.code_of(options.language))
-    choice = app.model_for(request.model, options.language, app.settings)
+    choice = app.model_for(request.model, options.language, replace(app.settings, profile=request.profile))
     files = choice.files
     engine = app.engine_named(files.engine)
     check(engine, files, options)

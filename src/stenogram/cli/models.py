@@ -202,9 +202,7 @@ def asking(settings: Settings) -> choose.Fetch:
     def ask(model: Model) -> ModelFiles | str:
         if not hub.answers(model, settings):
             return "the place it comes from does not answer"
-        question = (
-            f"No installed model speaks this language. Fetch {model.name} ({_megabytes(model)}, {model.licence})?"
-        )
+        question = f"No installed model will do. Fetch {model.name} ({_megabytes(model)}, {model.licence})?"
         if not click.confirm(question, default=True, err=True):
             return "it was not wanted"
         return fetch(model, settings)

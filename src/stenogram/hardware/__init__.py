@@ -5,7 +5,7 @@ Nothing is asked at import. Values are as of the call: ask again for what change
 
 from stenogram.hardware.cuda import Cuda, try_cuda
 from stenogram.hardware.gpu import Gpu, Gpus, read_gpus
-from stenogram.hardware.memory import Memory, free_memory, peak_memory_bytes, read_memory
+from stenogram.hardware.memory import Memory, free_memory, peak_memory_bytes, read_memory, used_memory
 from stenogram.hardware.processor import Cpu, available_cpus, read_cpu, thread_limits
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "read_memory",
     "thread_limits",
     "try_cuda",
+    "used_memory",
 ]

@@ -45,6 +45,19 @@ def free_memory(device: Device) -> int:
     return sys.maxsize if free_bytes is None else free_bytes
 
 
+def used_memory(device: Device) -> int:
+    """Bytes that this process holds now; on ``cuda``, all that is taken of the GPU (0 where the driver does not tell).
+
+    For differences: before a model is loaded, and after.
+    """
+    if device != "cuda":
+        import psutil
+
+        return int(psutil.Process().memory_info().rss)
+    free_bytes = gpu.free_bytes()
+    return 0 if free_bytes is None else sys.maxsize - free_bytes
+
+
 def peak_memory_bytes() -> int:
     """The most main memory that this process ever held (resident), in bytes; 0 where the system does not tell."""
     try:

@@ -100,7 +100,7 @@ class Fetch:
             self._check_kind(response)
             total = self._total(response, resumed=resumed)
             with self.partial.open("ab" if resumed else "wb") as out:
-                if not resumed or self._running.bytes != out.tell():
+                if self._running.bytes != out.tell():  # what an earlier process left, or nothing
                     self._begin_digest()
                     self._running.read(self.partial)
                 self._validator.write_text(_etag(response), encoding="utf-8")

@@ -8,7 +8,9 @@ import re
 import secrets
 import shutil
 import tarfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -29,6 +31,7 @@ Progress = Callable[[int, int], None]
 
 _READ_BYTES = 1 << 20
 _ROW = "model.json"
+_ABANDONED_S = 24 * 3600
 
 
 def import_model(model: Model, source: Path, settings: Settings, progress: Progress, stop: Stop) -> ModelFiles:
@@ -43,6 +46,7 @@ def import_model(model: Model, source: Path, settings: Settings, progress: Progr
     if model.bundled:
         raise ModelError(model=model.name, cause="it comes with the program; nothing is to be imported")
     temporary = settings.models_dir / f".import-{os.getpid()}-{secrets.token_hex(4)}"
+    _sweep(settings.models_dir)
     try:
         with opened(source, model.name) as entries:
             exported = _row_in(entries)
@@ -182,6 +186,14 @@ def _choose(model: Model, exported: Model | None, entries: list[Entry]) -> list[
     if missing:
         raise ModelNotInstalled(model=model.name, advice=f"Not found: {', '.join(missing)}. Nothing was imported.")
     return chosen
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what imports left that were killed."""
+    for path in folder.glob(".import-*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _check_room(folder: Path, need: int) -> None:

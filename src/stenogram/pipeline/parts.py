@@ -32,7 +32,7 @@ class Parts:
     cache: Cache
     fallbacks: Sequence[LoadOptions] = ()
     """How else the weights may be loaded when memory runs out, best first."""
-    discard: Callable[[LoadOptions], None] = lambda _options: None
+    discard: Callable[[LoadOptions], object] = lambda _options: None
     """Frees weights that nobody uses any more, before others are loaded in their place."""
     free_bytes: Callable[[Device], int] = lambda _device: sys.maxsize
     """Memory that is free on a device now."""

@@ -65,7 +65,7 @@ def examine_models(settings: Settings, *, verify: bool) -> Iterator[Finding]:
         except ModelError as error:
             yield Finding("model", "fault", f"{settings.model} (STENOGRAM_MODEL): {error}")
     found = False
-    for model in catalogue.models():
+    for model in store.known(settings):
         try:
             files = store.files_of(model, settings)
             if verify:
