@@ -183,7 +183,7 @@ def environment() -> dict[str, str]:
 def measure(name: str, folder: Path, seconds: int, python: str) -> Done:
     """Run one contestant in a fresh process."""
     command = [python, "-m", "benchmarks.whisper", "--one", name, "--folder", str(folder), "--seconds", str(seconds)]
-    answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, env=environment())
+    answer = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, env=environment())
     done = Done(**json.loads(answer.stdout.splitlines()[-1]))
     wanted = TOKENS * (seconds * 16_000 // WINDOW)
     if done.tokens != wanted:
