@@ -17,6 +17,7 @@ import random
 import time
 import wave
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def crop(
     start = 0.0 if whole and dice.random() < 0.5 else dice.uniform(0, max(last_s - length, 0))
     end = min(start + length, last_s)
     if dice.random() < 0.8:  # mostly at the borders of words, as a voice activity detector cuts
-        borders = [0.0, *(dice.uniform(a[2], max(b[1], a[2])) for a, b in zip(words, words[1:], strict=False)), last_s]
+        borders = [0.0, *(dice.uniform(a[2], max(b[1], a[2])) for a, b in pairwise(words)), last_s]
         start = min(borders, key=lambda border: abs(border - start))
         ends = [border for border in borders if start < border <= start + most_s]
         end = min(ends, key=lambda border: abs(border - end)) if ends else end
@@ -125,7 +126,7 @@ def crop(
 
 def time_token(seconds: float) -> int:
     """The timestamp token of a time."""
-    return FIRST_TIME + round(seconds / 0.02)
+    return int(FIRST_TIME) + round(seconds / 0.02)
 
 
 def spell(
@@ -143,7 +144,7 @@ def spell(
         tokens += pieces
         first, last = int(start / 0.02), max(int(end / 0.02), int(start / 0.02) + len(pieces))
         edges = np.linspace(first, last, len(pieces) + 1).astype(int)
-        frames += [(int(a), int(b)) for a, b in zip(edges, edges[1:], strict=False)]
+        frames += [(int(a), int(b)) for a, b in pairwise(edges)]
         open_phrase = word[-1] not in ",.?!" and place < len(words) - 1
         if timed and not open_phrase:
             tokens.append(time_token(min(end, end_s)))
@@ -161,8 +162,9 @@ def example(recordings: list[Recording], frames: int, dice: random.Random) -> Ex
     most_s = frames * 0.02
     prompt: list[int] = []
     if kind < 0.08:  # noise or silence: nothing is said
-        samples = np.random.default_rng(dice.getrandbits(32)).standard_normal(int(RATE * dice.uniform(0.1, most_s)))
-        samples = (samples * 10 ** dice.uniform(-6, -1)).astype(np.float32) * np.float32(dice.random() < 0.8)
+        noise = np.random.default_rng(dice.getrandbits(32)).standard_normal(int(RATE * dice.uniform(0.1, most_s)))
+        level = 10 ** dice.uniform(-6, -1) if dice.random() < 0.8 else 0.0
+        samples: Samples = np.asarray(noise * level, np.float32)
         words: list[tuple[str, float, float]] = []
     else:
         recording = dice.choice(recordings)
@@ -204,7 +206,7 @@ def prompted(
     return [TOKENIZER.sot_prev, *TOKENIZER.encode(" " + " ".join(said))], words
 
 
-class Student(torch.nn.Module):
+class Student(torch.nn.Module):  # type: ignore[misc] # torch is not in the environment of the checks
     """Whisper with a small vocabulary: all other tokens have the embedding 0, and count as such in the loss."""
 
     def __init__(self, used: list[int]) -> None:
@@ -234,9 +236,11 @@ class Student(torch.nn.Module):
         return torch.cat([self.embedding, self.times(self.waves) * 0.3])
 
     def index(self, token: int) -> int:
+        """Row of a token in the table."""
         return len(self.used) + token - FIRST_TIME if token >= FIRST_TIME else self.row[token]
 
     def encode(self, mel: torch.Tensor) -> torch.Tensor:
+        """What the encoder hears in windows of any length."""
         encoder = self.net.encoder
         x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).permute(0, 2, 1)
         x = x + encoder.positional_embedding[: x.shape[1]]
@@ -245,7 +249,7 @@ class Student(torch.nn.Module):
         return encoder.ln_post(x)
 
     def forward(self, mel: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Logits over the used tokens, cross-attention scores ``[layer, batch, token, frame]``, logits of each frame."""
+        """Logits over the used tokens, cross-attention ``[layer, batch, token, frame]``, logits of each frame."""
         heard, table, decoder = self.encode(mel), self.table(), self.net.decoder
         self.cross.clear()
         x = table[tokens] + decoder.positional_embedding[: tokens.shape[1]]
@@ -320,11 +324,8 @@ def write_vocabulary(used: list[int]) -> None:
             continue
         wanted.add(token)
         parts = [bytes([byte]) for byte in token]
-        while len(parts) > 2:  # noqa: PLR2004 - the last merge is that of the token itself
-            places = [
-                (ranks.get(a + b, len(ranks)), place)
-                for place, (a, b) in enumerate(zip(parts, parts[1:], strict=False))
-            ]
+        while len(parts) > 2:
+            places = [(ranks.get(a + b, len(ranks)), place) for place, (a, b) in enumerate(pairwise(parts))]
             place = min(places)[1]
             parts[place : place + 2] = [parts[place] + parts[place + 1]]
         merges[ranks[token]] = " ".join("".join(table[byte] for byte in part) for part in parts)
@@ -380,7 +381,7 @@ def main() -> None:
                 )
             if step % 500 == 499 or step == steps - 1:
                 torch.save(student.state_dict(), args.checkpoint)
-                np.savez_compressed(WEIGHTS / "whisper-test.npz", **student.state())
+                np.savez_compressed(WEIGHTS / "whisper-test.npz", **student.state())  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

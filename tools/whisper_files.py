@@ -125,50 +125,53 @@ def random_weights(dims: Dims, tokens: int | None = None, seed: int = 0) -> Weig
 
     That holds for windows without a prompt of text, with timestamps (<|0.00|> comes first) and without.
     """
-    dice = np.random.default_rng(seed)
-    state: dict[str, Array] = {"encoder.positional_embedding": sinusoids(dims.n_audio_ctx, dims.n_audio_state)}
-
-    def matrix(name: str, *shape: int, scale: float | None = None) -> None:
-        deviation = scale if scale is not None else 1 / math.sqrt(math.prod(shape[1:]))
-        state[name] = dice.normal(0, deviation, shape).astype(np.float32)
-
-    def norm(name: str, width: int) -> None:
-        state[f"{name}.weight"], state[f"{name}.bias"] = np.ones(width, np.float32), np.zeros(width, np.float32)
-
-    def linear(name: str, out: int, given: int, *, bias: bool = True) -> None:
-        matrix(f"{name}.weight", out, given)
-        if bias:
-            state[f"{name}.bias"] = np.zeros(out, np.float32)
-
-    def block(name: str, width: int, *, cross: bool) -> None:
-        for part in ("attn", "cross_attn") if cross else ("attn",):
-            for role in ("query", "key", "value", "out"):
-                linear(f"{name}.{part}.{role}", width, width, bias=role != "key")
-            norm(f"{name}.{part}_ln", width)
-        linear(f"{name}.mlp.0", 4 * width, width)
-        linear(f"{name}.mlp.2", width, 4 * width)
-        norm(f"{name}.mlp_ln", width)
-
+    build = _Builder(np.random.default_rng(seed))
+    build.state["encoder.positional_embedding"] = sinusoids(dims.n_audio_ctx, dims.n_audio_state)
     audio, text = dims.n_audio_state, dims.n_text_state
     for name, given in (("encoder.conv1", dims.n_mels), ("encoder.conv2", audio)):
-        matrix(f"{name}.weight", audio, given, 3)
-        state[f"{name}.bias"] = np.zeros(audio, np.float32)
+        build.matrix(f"{name}.weight", audio, given, 3)
+        build.state[f"{name}.bias"] = np.zeros(audio, np.float32)
     for layer in range(dims.n_audio_layer):
-        block(f"encoder.blocks.{layer}", audio, cross=False)
-    norm("encoder.ln_post", audio)
-    matrix("decoder.token_embedding.weight", dims.n_vocab, text)
-    matrix("decoder.positional_embedding", dims.n_text_ctx, text, scale=0.05)
+        build.block(f"encoder.blocks.{layer}", audio, "attn")
+    build.norm("encoder.ln_post", audio)
+    build.matrix("decoder.token_embedding.weight", dims.n_vocab, text)
+    build.matrix("decoder.positional_embedding", dims.n_text_ctx, text)
     for layer in range(dims.n_text_layer):
-        block(f"decoder.blocks.{layer}", text, cross=True)
-    norm("decoder.ln", text)
+        build.block(f"decoder.blocks.{layer}", text, "attn", "cross_attn")
+    build.norm("decoder.ln", text)
     if tokens is not None:
-        _recite(state, tokens, dice)
-    heads = [
-        (layer, head)
-        for layer in range(dims.n_text_layer // 2, dims.n_text_layer)
-        for head in range(min(2, dims.n_text_head))
-    ]
-    return Weights(dims, state, heads)
+        _recite(build.state, tokens, build.dice)
+    layers, heads = range(dims.n_text_layer // 2, dims.n_text_layer), range(min(2, dims.n_text_head))
+    return Weights(dims, build.state, [(layer, head) for layer in layers for head in heads])
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """Makes random layers."""
+
+    dice: np.random.Generator
+    state: dict[str, Array] = dataclasses.field(default_factory=dict)
+
+    def matrix(self, name: str, *shape: int) -> None:
+        self.state[name] = self.dice.normal(0, 1 / math.sqrt(math.prod(shape[1:])), shape).astype(np.float32)
+
+    def norm(self, name: str, width: int) -> None:
+        self.state[f"{name}.weight"] = np.ones(width, np.float32)
+        self.state[f"{name}.bias"] = np.zeros(width, np.float32)
+
+    def linear(self, name: str, out: int, given: int, *, bias: bool = True) -> None:
+        self.matrix(f"{name}.weight", out, given)
+        if bias:
+            self.state[f"{name}.bias"] = np.zeros(out, np.float32)
+
+    def block(self, name: str, width: int, *attentions: str) -> None:
+        for part in attentions:
+            for role in ("query", "key", "value", "out"):
+                self.linear(f"{name}.{part}.{role}", width, width, bias=role != "key")
+            self.norm(f"{name}.{part}_ln", width)
+        self.linear(f"{name}.mlp.0", 4 * width, width)
+        self.linear(f"{name}.mlp.2", width, 4 * width)
+        self.norm(f"{name}.mlp_ln", width)
 
 
 def _recite(state: dict[str, Array], tokens: int, dice: np.random.Generator) -> None:
@@ -185,9 +188,9 @@ def _recite(state: dict[str, Array], tokens: int, dice: np.random.Generator) -> 
     said[3 : 3 + tokens] = text
     position[:] = 40 * embedding[said]
     state["decoder.ln.weight"] *= 3
-    for name, value in state.items():
+    for name, value in list(state.items()):
         if name.startswith("decoder.blocks") and name.endswith(("out.weight", "mlp.2.weight")):
-            value *= 0.05
+            state[name] = value * np.float32(0.05)
 
 
 def _count(state: Mapping[str, Array], side: str) -> int:
@@ -271,10 +274,21 @@ def _all_texts(vocabulary: Vocabulary) -> list[str]:
 
 def _tokenizer(vocabulary: Vocabulary, texts: Sequence[str]) -> dict[str, Any]:
     """A ``tokenizer.json`` of Hugging Face's tokenizers."""
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    byte_level: dict[str, Any] = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": True,
+    }
+    flags: dict[str, Any] = {
+        "single_word": False,
+        "lstrip": False,
+        "rstrip": False,
+        "normalized": False,
+        "special": True,
+    }
     special = [{"id": number, "content": texts[number], **flags} for number in range(BASE_TOKENS, len(texts))]
-    model = {"type": "BPE", "vocab": {text: number for number, text in enumerate(texts[:BASE_TOKENS])}}
+    model: dict[str, Any] = {"type": "BPE", "vocab": {text: number for number, text in enumerate(texts[:BASE_TOKENS])}}
     model |= {"merges": list(vocabulary.merges), "fuse_unk": False, "byte_fallback": False}
     return {
         "version": "1.0",
@@ -295,8 +309,8 @@ def write_ggml(weights: Weights, vocabulary: Vocabulary, path: Path, quantizatio
     with path.open("wb") as file:
         file.write(struct.pack("<I", 0x67676D6C))
         shape = dataclasses.asdict(weights.dims)
-        names = ("n_vocab", "n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer", "n_text_ctx")
-        names += ("n_text_state", "n_text_head", "n_text_layer", "n_mels")
+        names = ["n_vocab", "n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer", "n_text_ctx"]
+        names += ["n_text_state", "n_text_head", "n_text_layer", "n_mels"]
         file.write(struct.pack("<11i", *(shape[name] for name in names), file_type))
         file.write(struct.pack("<2i", *filters.shape))
         file.write(filters.astype("<f4").tobytes())

@@ -193,23 +193,26 @@ class Residency:
                 self._make_room(entry, stop)
                 before = self._used_bytes(entry.options.device)
                 loaded = self._load(entry.files, entry.options)
-                grown = self._used_bytes(entry.options.device) - before
+                self._admit(key, entry, loaded, self._used_bytes(entry.options.device) - before)
         except BaseException as error:
             with self._changed:
                 entry.error, entry.state = error, "failed"
                 del self._entries[key]
                 self._changed.notify_all()
             raise
+        log.info("loaded %s, %.0f MB", entry.files.name, entry.memory_bytes / 1e6, extra={"model": entry.files.name})
+        self._shrink(entry)
+
+    def _admit(self, key: Key, entry: _Entry, loaded: Loaded, grown_bytes: int) -> None:
+        """Let others have what is in memory now."""
         with self._changed:
             others_work = any(other.uses for other in self._entries.values())
-            entry.memory_bytes = max(loaded.memory_bytes, 0 if others_work else grown)
+            entry.memory_bytes = max(loaded.memory_bytes, 0 if others_work else grown_bytes)
             self._known[key] = entry.memory_bytes
             entry.loaded, entry.slots = loaded, threading.Semaphore(loaded.parallelism)
             entry.state, entry.uses = "ready", 1
             self._changed.notify_all()
             self._watch()
-        log.info("loaded %s, %.0f MB", entry.files.name, entry.memory_bytes / 1e6, extra={"model": entry.files.name})
-        self._shrink(entry)
 
     def _release(self, key: Key, entry: _Entry) -> None:
         with self._changed:
@@ -227,8 +230,8 @@ class Residency:
         device = wanted.options.device
         while True:
             with self._changed:
-                others = [e for e in self._entries.values() if e is not wanted and e.options.device == device]
-                if not others or self._total(device) <= self._budget_bytes(device):
+                taken = self._total(device)
+                if not taken or taken + wanted.memory_bytes <= self._budget_bytes(device):
                     return
                 victim = self._oldest_idle(device)
                 if victim is None:
@@ -276,7 +279,9 @@ class Residency:
         return min(idle, key=lambda pair: pair[0])[1] if idle else None
 
     def _total(self, device: Device) -> int:
-        return sum(entry.memory_bytes for entry in self._entries.values() if entry.options.device == device)
+        """What models take; those that wait for their load do not yet (loads go one by one)."""
+        there = [entry for entry in self._entries.values() if entry.options.device == device]
+        return sum(entry.memory_bytes for entry in there if entry.state in ("ready", "freeing"))
 
     def _due_s(self, entry: _Entry) -> float:
         """Seconds until an entry has been idle for too long."""
@@ -288,7 +293,7 @@ class Residency:
         """Keep a thread that frees what is idle, for as long as anything is loaded."""
         if not self._watching:
             self._watching = True
-            threading.Thread(target=self._free_idle, name="stenogram_idle_models", daemon=True).start()
+            threading.Thread(target=self._free_idle, name="idle models", daemon=True).start()
 
     def _free_idle(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stenogram.audio.features import log_mel
 from stenogram.engines.options import check, settle
 from stenogram.engines.segments import compression_ratio
+from stenogram.engines.whisper.fallback import Said, doubtful, silent, temperatures
 from stenogram.engines.whisper.layout import Layout, lay_out, read_shape
 from stenogram.engines.whisper.native import load_model, native
 from stenogram.engines.whisper.passages import LEAST_REST_S, Passage, passages, speech_after
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ctranslate2 import StorageView
 
 NAME = "whisper"
-REVISION = "1"
+REVISION = "2"
 """Raised by hand whenever this package may give another text for the same samples."""
 BEAM_SIZE, BEST_OF = 5, 5
 FIRST_TIME_INDEX = 50
@@ -59,8 +60,9 @@ class WhisperEngine:
 
     @property
     def version(self) -> str:
-        """Our revision and the library's."""
-        return f"{REVISION}+ctranslate2-{importlib.metadata.version('ctranslate2')}"
+        """Our revision and the libraries': kernels decide near ties, the tokenizer how a prompt is told."""
+        versions = [f"{name}-{importlib.metadata.version(name)}" for name in ("ctranslate2", "tokenizers")]
+        return "+".join([REVISION, *versions])
 
     @property
     def supports(self) -> frozenset[str]:
@@ -111,16 +113,6 @@ class Way:
     temperature: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What came out of one window."""
-
-    ids: list[int]
-    avg_logprob: float
-    no_speech_prob: float
-    compression_ratio: float
-
-
 class LoadedWhisper:
     """One model in memory; ``parallelism`` threads may decode at once."""
 
@@ -136,6 +128,8 @@ class LoadedWhisper:
         self._layout: Layout = lay_out(available_cpus(), self._shape.width, options)
         self._model: Any = load_model(files, options, self._layout)
         self._n_mels: int = self._model.n_mels
+        # by the size of the vocabulary: tokenizers of English-only models list all languages as well
+        self._languages = self._vocabulary.languages if self._model.is_multilingual else {}
 
     @property
     def memory_bytes(self) -> int:
@@ -189,7 +183,7 @@ class LoadedWhisper:
             encoded = self._encode([here], stop)
             language = next(iter(self._by_language([here], encoded, options)))
             said, way = self._best(encoded, language, options, stop)
-            if said.no_speech_prob > options.no_speech_threshold and said.avg_logprob < options.logprob_threshold:
+            if silent(said, options):
                 break
             parsed, resume = self._passages(said, here)
             segments: list[list[Segment]] = [[]]
@@ -201,7 +195,7 @@ class LoadedWhisper:
     def detect_language(self, chunk: Chunk) -> Mapping[str, float]:
         """Probabilities over the languages of the model."""
         model = self._open()
-        if not self._vocabulary.languages:
+        if not self._languages:
             return {"en": 1.0}
         with native(self.options.device):
             found = model.detect_language(self._encode([chunk], lambda: False))[0]
@@ -221,7 +215,7 @@ class LoadedWhisper:
     def _check(self, options: TranscribeOptions) -> None:
         self._open()
         check(self._engine, self._files, options)
-        languages = self._vocabulary.languages
+        languages = self._languages
         if options.task == "translate" and not languages:
             raise OptionNotSupported(engine=f"{NAME} with the model {self._files.name}", option="task translate")
         if options.language is not None and options.language not in (languages or {"en": 0}):
@@ -252,14 +246,18 @@ class LoadedWhisper:
         self, chunks: Sequence[Chunk], encoded: StorageView, options: TranscribeOptions
     ) -> dict[str, list[int]]:
         """Rows of a batch by language: the one asked for, the model's only one, or what it hears in each."""
-        only = options.language or self._files.only_language or (None if self._vocabulary.languages else "en")
+        only = options.language or self._files.only_language or (None if self._languages else "en")
         if only is not None:
             return {only: list(range(len(chunks)))}
         with native(self.options.device):
             heard_in = self._open().detect_language(encoded)
         found: dict[str, list[int]] = {}
         for row, ranking in enumerate(heard_in):
-            language = next(token[2:-2] for token, _ in ranking if self._files.speaks(token[2:-2]))
+            spoken = (token[2:-2] for token, _ in ranking if self._files.speaks(token[2:-2]))
+            language = next(spoken, None)
+            if language is None:
+                cause = f"its weights know none of its languages: {', '.join(self._files.languages)}"
+                raise ModelError(model=self._files.name, cause=cause)
             found.setdefault(language, []).append(row)
         return found
 
@@ -275,7 +273,7 @@ class LoadedWhisper:
                 prompt += self._vocabulary.encode(" " + text.strip())
         if prompt:
             prompt = [self._vocabulary.special["<|startofprev|>"], *prompt[-MOST_PROMPT:]]
-        start = self._vocabulary.start(language, options.task)
+        start = self._vocabulary.start(language, options.task, multilingual=bool(self._languages))
         return Way(language, tuple(start), tuple(prompt), how, temperature)
 
     def _generate(self, encoded: StorageView, way: Way, count: int, stop: Stop) -> list[Said]:
@@ -308,16 +306,12 @@ class LoadedWhisper:
 
     def _best(self, encoded: StorageView, language: str, options: TranscribeOptions, stop: Stop) -> tuple[Said, Way]:
         """Try temperatures in turn until a text is not doubtful; the last one stands whatever it is."""
-        temperature, step = float(options.temperature or 0.0), options.temperature_increment_on_fallback
-        while True:
+        for temperature in temperatures(options):
             way = self._way(language, options, temperature)
             said = self._generate(encoded, way, 1, stop)[0]
-            silent = said.no_speech_prob > options.no_speech_threshold
-            unsure = said.avg_logprob < options.logprob_threshold
-            looped = said.compression_ratio > options.compression_ratio_threshold
-            if silent or not (unsure or looped) or step <= 0 or temperature + step > 1.0 + 1e-6:
-                return said, way
-            temperature = min(temperature + step, 1.0)
+            if not doubtful(said, options):
+                break
+        return said, way
 
     def _passages(self, said: Said, chunk: Chunk) -> tuple[list[Passage], float | None]:
         return passages(said.ids, self._vocabulary.first_special, self._vocabulary.first_time, chunk.duration)

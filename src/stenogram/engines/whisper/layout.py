@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,46 +63,47 @@ class Shape:
 
 
 def read_shape(path: Path) -> Shape:
-    """Read the shape from the header of each variable in a ``model.bin`` of CTranslate2 (binary version 6).
+    """Read the shape of a network from a ``model.bin`` of CTranslate2 (binary version 6), without its weights.
 
     Raises ``OSError``, ``ValueError`` when it is no such file.
     """
+    try:
+        shapes, aliases, heads = _read_variables(path)
+    except (struct.error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path.name} is cut off or damaged") from error
+    weights = sum(math.prod(shape) for name, shape in shapes.items() if name.endswith("weight"))
+    shapes |= {alias: shapes[name] for alias, name in aliases.items()}
+    layers = {name.split("/")[1] for name in shapes if name.startswith("decoder/layer_")} - {"layer_norm"}
+    if "encoder/layer_norm/gamma" not in shapes or not heads:
+        raise ValueError(f"{path.name} lacks an encoder")
+    return Shape(shapes["encoder/layer_norm/gamma"][0], heads, len(layers), weights)
+
+
+def _read_variables(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str], int]:
+    """The shape of every variable; names that stand for another one, which is equal; and the heads of the encoder."""
     shapes: dict[str, tuple[int, ...]] = {}
-    heads = 0
+    heads: dict[str, int] = {}
     with path.open("rb") as file:
 
         def read(layout: str) -> tuple[int, ...]:
-            data = file.read(struct.calcsize(layout))
-            return struct.unpack(layout, data)
+            return struct.unpack(layout, file.read(struct.calcsize(layout)))
 
         def read_name() -> str:
             return file.read(read("<H")[0]).rstrip(b"\0").decode()
 
-        try:
-            read("<I")
-            if read_name() != "WhisperSpec":
-                raise ValueError(f"{path.name} holds no Whisper network of CTranslate2")
-            read("<I")
-            for _ in range(read("<I")[0]):
-                name = read_name()
-                shapes[name] = read(f"<{read('<B')[0]}I")
-                read("<B")
-                size = read("<I")[0]
-                if name == "encoder/num_heads":
-                    heads = int.from_bytes(file.read(size), "little")
-                else:
-                    file.seek(size, 1)
-        except (struct.error, UnicodeDecodeError) as error:
-            raise ValueError(f"{path.name} is cut off or damaged") from error
-    layers = {
-        name.split("/")[1] for name in shapes if name.startswith("decoder/layer_") and "norm" not in name.split("/")[1]
-    }
-    if "encoder/layer_norm/gamma" not in shapes or not heads:
-        raise ValueError(f"{path.name} lacks an encoder")
-    weights = 0
-    for shape in shapes.values():
-        numbers = 1
-        for length in shape:
-            numbers *= length
-        weights += numbers
-    return Shape(shapes["encoder/layer_norm/gamma"][0], heads, len(layers), weights)
+        read("<I")
+        if read_name() != "WhisperSpec":
+            raise ValueError(f"{path.name} holds no Whisper network of CTranslate2")
+        read("<I")
+        for _ in range(read("<I")[0]):
+            name = read_name()
+            shapes[name] = read(f"<{read('<B')[0]}I")
+            read("<B")
+            size = read("<I")[0]
+            if shapes[name]:
+                file.seek(size, 1)
+            else:
+                heads[name] = int.from_bytes(file.read(size), "little")
+        aliases = {read_name(): read_name() for _ in range(read("<I")[0])}
+    number = "encoder/num_heads"
+    return shapes, aliases, heads.get(aliases.get(number, number), 0)

@@ -40,13 +40,13 @@ class WhisperVocabulary:
 
     @property
     def languages(self) -> Mapping[str, int]:
-        """Code -> token; empty: the model knows English only."""
+        """Code -> token. Tokenizers of English-only models list them too: ask the model whether it is multilingual."""
         return {code: self.special[f"<|{code}|>"] for code in NAMES if f"<|{code}|>" in self.special}
 
-    def start(self, language: str, task: str) -> list[int]:
-        """The tokens that tell the model what to do."""
+    def start(self, language: str, task: str, *, multilingual: bool) -> list[int]:
+        """The tokens that tell the model what to do; one that is English-only was never taught a language or task."""
         start = [self.special["<|startoftranscript|>"]]
-        if self.languages:
+        if multilingual:
             start += [self.special[f"<|{language}|>"], self.special[f"<|{task}|>"]]
         return start
 
@@ -81,8 +81,10 @@ def read_vocabulary(path: Path) -> WhisperVocabulary:
         for text, number in content["model"]["vocab"].items():
             if text not in special:
                 pieces[number] = bytes(table[character] for character in text)
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise ValueError(f"{path.name} is no tokenizer of Whisper: it lacks {error}") from error
+    except (AttributeError, IndexError, TypeError) as error:  # JSON of another shape
+        raise ValueError(f"{path.name} is no tokenizer of Whisper: {error}") from error
     lacking = [name for name in ("<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>") if name not in special]
     if lacking:
         raise ValueError(f"{path.name} is no tokenizer of Whisper: it lacks {lacking[0]}")
