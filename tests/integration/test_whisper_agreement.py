@@ -28,7 +28,7 @@ KINDS: dict[str, tuple[Callable[[], ModelFiles], LoadOptions]] = {
     "whisper.cpp f16": (partial(whisper_weights.ggml_files, "f16"), LoadOptions()),
     "whisper.cpp q8_0": (partial(whisper_weights.ggml_files, "q8_0"), LoadOptions()),
     "whisper.cpp q5_0": (partial(whisper_weights.ggml_files, "q5_0"), LoadOptions()),
-    "openai-whisper float32": (whisper_weights.checkpoint_files, LoadOptions(device="cpu")),
+    "openai-whisper float32": (whisper_weights.checkpoint_files, LoadOptions(device="cpu", cpu_threads=1)),
 }
 NEEDS_TORCH = {"openai-whisper float32"}
 """Run by ``make test-engines``."""

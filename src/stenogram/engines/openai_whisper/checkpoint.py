@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 import torch
 import whisper
 from whisper.model import ModelDimensions, Whisper
+
+from stenogram.engines.openai_whisper.faults import exhausted, first_line
 
 MEL_BANDS = (80, 128)
 FRAMES = 1500
@@ -28,15 +32,22 @@ def read_network(path: Path) -> Any:
     except (OSError, MemoryError):
         raise
     except Exception as error:  # whatever a broken pickle makes of the unpickler
+        if exhausted(error):
+            raise
         raise ValueError(f"{path.name} is no checkpoint of PyTorch, or is damaged") from error
     try:
         dims, state = ModelDimensions(**checkpoint["dims"]), checkpoint["model_state_dict"]
         _compare(dims, state)
-        network = Whisper(dims)
+        heads = _heads(dims, path.stem, checkpoint.get("alignment_heads"))
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise ValueError(f"{path.name} is no checkpoint of Whisper: {first_line(error)}") from error
+    network = Whisper(dims)
+    try:
         network.load_state_dict(state)
-        _choose_heads(network, path.stem, checkpoint.get("alignment_heads"))
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise ValueError(f"{path.name} is no checkpoint of Whisper: {_first_line(error)}") from error
+    except RuntimeError as error:
+        raise ValueError(f"{path.name} is no checkpoint of Whisper: {first_line(error)}") from error
+    if heads is not None:
+        network.register_buffer("alignment_heads", heads.to_sparse(), persistent=False)
     return network.requires_grad_(requires_grad=False)
 
 
@@ -53,24 +64,29 @@ def _compare(dims: Any, state: Mapping[str, Any]) -> None:
     for name, shape in expected.items():
         if tuple(state[name].shape) != shape:
             raise ValueError(f"its weights {name} have the shape {tuple(state[name].shape)}, not {shape}")
+    for width, heads in ((dims.n_audio_state, dims.n_audio_head), (dims.n_text_state, dims.n_text_head)):
+        if heads < 1 or width % heads:
+            raise ValueError(f"its {heads} heads of attention cannot share a width of {width}")
     if dims.n_mels not in MEL_BANDS or dims.n_audio_ctx != FRAMES or dims.n_vocab not in VOCABULARIES:
         raise ValueError("it has another number of mel bands, frames or tokens than Whisper")
 
 
-def _choose_heads(network: Any, name: str, recorded: Any) -> None:
-    """Set the (layer, head) pairs whose attention follows the sound.
+def _heads(dims: Any, name: str, recorded: Any) -> Any:
+    """Which heads' attention follows the sound, bool ``[layers, heads]``.
 
-    Those recorded in the file, else the library's for a published model of that file name; else the library's default,
-    the upper half of the layers.
+    Those recorded in the file as (layer, head) pairs, else the library's for a published model of that file name; None:
+    the library's default, the upper half of the layers.
     """
-    layers, heads = network.dims.n_text_layer, network.dims.n_text_head
+    shape = dims.n_text_layer, dims.n_text_head
     if recorded is not None:
-        chosen = torch.zeros(layers, heads, dtype=torch.bool)
+        chosen = torch.zeros(shape, dtype=torch.bool)
         for layer, head in recorded:
             chosen[layer, head] = True
-        network.register_buffer("alignment_heads", chosen.to_sparse(), persistent=False)
-    elif name in whisper.available_models() and (layers, heads) == PUBLISHED.get(name.removesuffix(".en")):
-        network.set_alignment_heads(whisper._ALIGNMENT_HEADS[name])  # noqa: SLF001 - it has no other name
+        return chosen
+    if name in whisper.available_models() and shape == PUBLISHED.get(name.removesuffix(".en")):
+        table = gzip.decompress(base64.b85decode(whisper._ALIGNMENT_HEADS[name]))  # noqa: SLF001 - it has no other name
+        return torch.frombuffer(bytearray(table), dtype=torch.bool).reshape(shape)
+    return None
 
 
 PUBLISHED = {
@@ -98,7 +114,3 @@ def halve(network: Any) -> Any:
         if isinstance(module, torch.nn.Linear | torch.nn.Conv1d | torch.nn.Embedding):
             module.half()
     return network
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -22,8 +22,18 @@ def cuda_fault() -> str | None:
     try:
         torch.ones(1, device="cuda").add(1).item()
     except (RuntimeError, AssertionError) as error:
-        return (str(error).splitlines() or ["CUDA failed without a reason"])[0]
+        return first_line(error)
     return None
+
+
+def exhausted(error: BaseException) -> bool:
+    """Whether memory ran out."""
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in SIGNS)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without the advice and the stack that PyTorch adds."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 @contextlib.contextmanager
@@ -31,14 +41,11 @@ def native(device: str) -> Iterator[None]:
     """Turn what PyTorch raises while it computes into ``OutOfMemory`` or ``EngineError``."""
     try:
         yield
-    except MemoryError as error:
-        raise OutOfMemory(engine=NAME, device="cpu", cause="an array did not fit") from error
-    except RuntimeError as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0]
-        if not any(sign in str(error).lower() for sign in SIGNS):
-            raise EngineError(engine=NAME, cause=line) from error
+    except (MemoryError, RuntimeError) as error:
+        if not exhausted(error):
+            raise EngineError(engine=NAME, cause=first_line(error)) from error
         if device == "cuda":
             import torch
 
             torch.cuda.empty_cache()
-        raise OutOfMemory(engine=NAME, device=device, cause=line) from error
+        raise OutOfMemory(engine=NAME, device=device, cause=first_line(error)) from error

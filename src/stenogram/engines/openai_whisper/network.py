@@ -72,7 +72,6 @@ def tokenizer_of(network: Any, language: str | None, task: str = "transcribe") -
     return get_tokenizer(network.is_multilingual, num_languages=languages, language=language, task=task)
 
 
-@torch.no_grad()
 def encode(network: Any, windows: Sequence[Samples]) -> Any:
     """Samples to the encoder's output ``[n, 1500, width]``: one by one on a CPU, where batches gain nothing."""
     mels = [
@@ -105,7 +104,6 @@ def transcribe_whole(network: Any, samples: Samples, **options: Any) -> list[dic
     return found
 
 
-@torch.no_grad()
 def align(network: Any, encoded: Any, tokenizer: Any, ids: Sequence[int], frames: int) -> Alignment:
     """When each text token of one window (``[1500, width]``) was said, by the attention to ``frames`` frames of 20 ms.
 
