@@ -1,4 +1,4 @@
-"""What the options of Whisper change, shown on trained weights: language, task, prompts, beams, temperatures, windows."""
+"""What the options of Whisper change, shown on trained weights: language, task, prompts, beams, temperatures."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory, two_cities: Path) -> Sam
 
 @pytest.fixture(scope="module")
 def wisdom(recording: Samples) -> Chunk:
-    """ "It was the age of wisdom"."""
+    """A passage with the words of its name."""
     return Chunk(0, 0.0, recording[5 * SAMPLE_RATE : 8 * SAMPLE_RATE + 5000], 3.3)
 
 
@@ -72,11 +72,9 @@ def test_a_language_that_nobody_named_is_heard_per_chunk(loaded: Loaded, wisdom:
     """Rows of several languages in one batch do not disturb each other."""
     found = loaded.transcribe([backwards, wisdom, backwards], TranscribeOptions(), never)
 
-    assert [text(segments) for segments in found] == [
-        "Привет, мир.",
-        hear(loaded, wisdom, ENGLISH),
-        "Привет, мир.",
-    ]
+    assert text(found[1]) == hear(loaded, wisdom, ENGLISH)
+    assert text(found[0]) == text(found[2])
+    assert text(found[0]).startswith("Привет,")
 
 
 def test_translate_gives_english(loaded: Loaded, backwards: Chunk) -> None:

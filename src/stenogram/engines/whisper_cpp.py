@@ -230,7 +230,7 @@ class LoadedWhisperCpp:
         params.n_threads = self._threads
         params.language = language
         params.translate = options.task == "translate"
-        params.initial_prompt = options.initial_prompt or ""
+        params.initial_prompt = f" {options.initial_prompt.strip()}" if options.initial_prompt else ""
         params.temperature = float(options.temperature or 0.0)
         params.temperature_inc = temperature_step
         params.logprob_thold = options.logprob_threshold
