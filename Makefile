@@ -10,11 +10,11 @@ PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-slow check check-format check-lint check-types check-imports check-docs check-hooks \
-	format docs lock bench clean runtime dev
+.PHONY: help setup demo test test-slow test-engines check check-format check-lint check-types check-imports check-docs check-hooks \
+	format docs lock bench clean runtime dev engines
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: dev ## Make .venv with everything that demo, test and check need
 	@echo "Ready: $(BIN)/stenogram --help"
@@ -27,6 +27,10 @@ test: dev ## Run the tests (under 8 minutes on 2 cores)
 
 test-slow: dev ## Run the tests that take longer
 	$(PYTEST) -m slow --timeout 1200 $(ARGS)
+
+# One after the other: PyTorch uses all cores by itself.
+test-engines: engines ## Run the tests that need PyTorch (some 2 GB into .venv-engines the first time)
+	.venv-engines/bin/python -m pytest -m engines $(ARGS)
 
 check: check-format check-lint check-types check-imports check-docs check-hooks ## Check format, lint, types, layers, reference pages, hooks
 
@@ -69,8 +73,8 @@ lock: ## Resolve the lock files anew (ARGS=--upgrade takes the newest versions)
 bench: dev ## Compare speed and accuracy with others on the same audio
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
-clean: ## Remove all that make has made: .venv, .uv, caches, outputs
-	rm -rf .venv .uv build dist demo-out benchmarks/out
+clean: ## Remove all that make has made: .venv, .venv-engines, .uv, caches, outputs
+	rm -rf .venv .venv-engines .uv build dist demo-out benchmarks/out
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
@@ -79,3 +83,6 @@ runtime:
 
 dev:
 	@sh tools/bootstrap.sh dev
+
+engines:
+	@sh tools/bootstrap.sh engines

@@ -4,6 +4,7 @@
 #
 #   tools/bootstrap.sh runtime   what `stenogram` itself needs        (requirements.lock)
 #   tools/bootstrap.sh dev       and what test, check and bench need  (requirements-dev.lock, holds the former too)
+#   tools/bootstrap.sh engines   .venv-engines: the same as dev, PyTorch and openai-whisper (requirements-engines.txt)
 #   tools/bootstrap.sh uv        prints the path of a uv; brings one into .uv when there is none on PATH
 #
 # PYTHON=/path/to/python names the interpreter; otherwise the newest suitable one on PATH is taken.
@@ -146,58 +147,102 @@ lock_of() {
     case $1 in
         runtime) echo requirements.lock ;;
         dev) echo requirements-dev.lock ;;
+        engines) echo requirements-dev.lock requirements-engines.txt ;;
+    esac
+}
+
+venv_of() {
+    case $1 in
+        engines) echo .venv-engines ;;
+        *) echo .venv ;;
     esac
 }
 
 # What decides the contents of .venv; kept in .venv/stenogram-<mode> once they are there.
-fingerprint() { cat tools/bootstrap.sh pyproject.toml "$(lock_of "$1")" | cksum; }
+# shellcheck disable=SC2046 # several files
+fingerprint() { cat tools/bootstrap.sh pyproject.toml $(lock_of "$1") | cksum; }
 
-# Why .venv cannot be kept; empty: it can.
+# Why a virtual environment cannot be kept; empty: it can.
 fault_of_venv() {
-    answer=$(.venv/bin/python -c "$PROBE" 2>/dev/null </dev/null) || { echo "its Python does not run"; return; }
+    answer=$("$1/bin/python" -c "$PROBE" 2>/dev/null </dev/null) || { echo "its Python does not run"; return; }
     case $answer in unfit*) echo "its Python is not one of 3.11 to 3.14"; return ;; esac
-    made_in=$(cat .venv/stenogram-root 2>/dev/null) || made_in=$root
+    made_in=$(cat "$1/stenogram-root" 2>/dev/null) || made_in=$root
     [ "$made_in" = "$root" ] || { echo "it was made in $made_in"; return; }
     [ -n "${PYTHON:-}" ] || return 0
     # Not the paths: python3 and python3.11 may be one interpreter. One that does not run is reported elsewhere.
     asked=$("$PYTHON" -c "$IDENTITY" 2>/dev/null </dev/null) || return 0
-    [ "$asked" = "$(.venv/bin/python -c "$IDENTITY")" ] || echo "PYTHON=$PYTHON asks for another Python"
+    [ "$asked" = "$("$1/bin/python" -c "$IDENTITY")" ] || echo "PYTHON=$PYTHON asks for another Python"
 }
 
 is_current() {
-    [ "$(cat ".venv/stenogram-$1" 2>/dev/null)" = "$(fingerprint "$1")" ] &&
-        [ -x .venv/bin/stenogram ] && [ -z "$(fault_of_venv)" ]
+    venv=$(venv_of "$1")
+    [ "$(cat "$venv/stenogram-$1" 2>/dev/null)" = "$(fingerprint "$1")" ] &&
+        [ -x "$venv/bin/stenogram" ] && [ -z "$(fault_of_venv "$venv")" ]
+}
+
+# An empty virtual environment, unless there is one that can be kept; what follows its path goes to `uv venv`.
+make_venv() {
+    venv=$1
+    shift
+    if [ -e "$venv" ] || [ -h "$venv" ]; then
+        fault=$(fault_of_venv "$venv")
+        if [ -n "$fault" ]; then
+            say "Making $venv anew: $fault"
+            rm -rf "$venv"
+        fi
+    fi
+    if [ ! -e "$venv" ]; then
+        say "Making $venv with Python $python_version ($python)"
+        "$uv" venv --quiet --no-project --python "$python" "$@" "$venv"
+    fi
+    printf '%s\n' "$root" >"$venv/stenogram-root"
+}
+
+# What a lock file pins, and stenogram itself.
+fill_venv() {
+    say "Installing what $2 pins"
+    "$uv" pip install --python "$1/bin/python" --require-hashes --only-binary :all: --requirement "$2"
+    # The lock has hatchling too, so that this build is as pinned as the rest.
+    "$uv" pip install --quiet --python "$1/bin/python" --no-deps --no-build-isolation --editable .
 }
 
 install() {
     find_uv
     pick_python
     bring_uv
-    if [ -e .venv ] || [ -h .venv ]; then
-        fault=$(fault_of_venv)
-        if [ -n "$fault" ]; then
-            say "Making .venv anew: $fault"
-            rm -rf .venv
-        fi
-    fi
-    if [ ! -e .venv ]; then
-        say "Making .venv with Python $python_version ($python)"
-        "$uv" venv --quiet --no-project --python "$python" .venv
-    fi
-    printf '%s\n' "$root" >.venv/stenogram-root
-    say "Installing what $(lock_of "$1") pins"
-    "$uv" pip install --python .venv/bin/python --require-hashes --only-binary :all: --requirement "$(lock_of "$1")"
-    # The lock has hatchling too, so that this build is as pinned as the rest.
-    "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+    make_venv .venv
+    fill_venv .venv "$(lock_of "$1")"
     fingerprint runtime >.venv/stenogram-runtime
     if [ "$1" = dev ]; then
         fingerprint dev >.venv/stenogram-dev
     fi
 }
 
+# By pip, not uv: uv does not read pip's configuration, where a machine without a GPU names PyTorch's build for the CPU,
+# and takes gigabytes of CUDA. openai-whisper comes alone: it asks for triton, which only a GPU needs.
+install_engines() {
+    find_uv
+    pick_python
+    bring_uv
+    make_venv .venv-engines --seed
+    fill_venv .venv-engines requirements-dev.lock
+    say "Installing PyTorch and openai-whisper"
+    pip_install torch numba tiktoken tqdm more-itertools setuptools
+    pip_install --no-deps --no-build-isolation openai-whisper
+    fingerprint engines >.venv-engines/stenogram-engines
+}
+
+pip_install() {
+    .venv-engines/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+        --constraint requirements-engines.txt "$@"
+}
+
 case ${1:-} in
     runtime | dev)
         is_current "$1" || install "$1"
+        ;;
+    engines)
+        is_current engines || install_engines
         ;;
     uv)
         find_uv
@@ -206,6 +251,6 @@ case ${1:-} in
         printf '%s\n' "$uv"
         ;;
     *)
-        die "usage: tools/bootstrap.sh runtime|dev|uv"
+        die "usage: tools/bootstrap.sh runtime|dev|engines|uv"
         ;;
 esac

@@ -376,9 +376,10 @@ def bytes_of_characters() -> dict[str, int]:
 
 
 def write_checkpoint(weights: Weights, path: Path) -> Path:
-    """Write a ``.pt`` checkpoint of openai-whisper (needs torch)."""
+    """Write a ``.pt`` checkpoint of openai-whisper (needs torch), and beside its own entries the alignment heads."""
     import torch
 
     state = {name: torch.from_numpy(np.ascontiguousarray(value)).half() for name, value in weights.state.items()}
-    torch.save({"dims": dataclasses.asdict(weights.dims), "model_state_dict": state}, path)
+    heads = [list(pair) for pair in weights.alignment_heads]
+    torch.save({"dims": dataclasses.asdict(weights.dims), "model_state_dict": state, "alignment_heads": heads}, path)
     return path

@@ -68,14 +68,20 @@ ENGINES: dict[str, Callable[[], ModelFiles]] = {
     "fake": lambda: FAKE_FILES,
     "whisper": whisper_weights.ctranslate2_files,
     "whisper.cpp": whisper_weights.ggml_files,
+    "openai-whisper": whisper_weights.checkpoint_files,
 }
+NEEDS_TORCH = {"openai-whisper"}
+"""Run by ``make test-engines``."""
 DICED = {"ggml-test"}
 """Models whose engine draws its beams by lot (whisper.cpp), so that only greedy decoding repeats itself."""
 LACKING = {"gigaam-v3-ctc": {"translate"}, "parakeet-tdt": {"translate"}}
 """What a model lacks that others of its engine can do: it refuses that like the rest."""
 
 
-@pytest.fixture(scope="module", params=sorted(ENGINES))
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.engines if name in NEEDS_TORCH else ()) for name in sorted(ENGINES)],
+)
 def files(request: pytest.FixtureRequest) -> ModelFiles:
     return ENGINES[request.param]()
 

@@ -28,7 +28,10 @@ KINDS: dict[str, tuple[Callable[[], ModelFiles], LoadOptions]] = {
     "whisper.cpp f16": (partial(whisper_weights.ggml_files, "f16"), LoadOptions()),
     "whisper.cpp q8_0": (partial(whisper_weights.ggml_files, "q8_0"), LoadOptions()),
     "whisper.cpp q5_0": (partial(whisper_weights.ggml_files, "q5_0"), LoadOptions()),
+    "openai-whisper float32": (whisper_weights.checkpoint_files, LoadOptions(device="cpu", cpu_threads=1)),
 }
+NEEDS_TORCH = {"openai-whisper float32"}
+"""Run by ``make test-engines``."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,14 @@ def test_the_known_words_are_heard(passage: Passage, reference: list[Segment]) -
     assert word_error_rate(passage.text, text(reference)).rate <= 0.03
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "whisper float32"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.engines if kind in NEEDS_TORCH else ())
+        for kind in KINDS
+        if kind != "whisper float32"
+    ],
+)
 def test_all_hear_the_same_words_at_the_same_times(passage: Passage, reference: list[Segment], kind: str) -> None:
     heard = hear(kind, passage.chunk)
 

@@ -37,6 +37,12 @@ ENGINES = {
     "onnx-asr": Row(
         "stenogram.engines.onnx_asr:OnnxAsrEngine", ("onnx_asr", "onnxruntime"), ("onnx-asr", "onnxruntime")
     ),
+    "openai-whisper": Row(
+        "stenogram.engines.openai_whisper:OpenAIWhisperEngine",
+        ("whisper", "torch"),
+        ("openai-whisper", "torch"),
+        extra="openai-whisper",
+    ),
     "whisper": Row(
         "stenogram.engines.whisper:WhisperEngine", ("ctranslate2", "tokenizers"), ("ctranslate2", "tokenizers")
     ),
