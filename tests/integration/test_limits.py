@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from stenogram.app.transcribe import Request, transcribe
 from stenogram.errors import OutOfMemory
 from stenogram.pipeline.parts import Watch
 from stenogram.testing import FAKE_FILES, FakeEngine, MemoryCache, make_app
+from stenogram.testing.fakes import spell
 from stenogram.types import Chunk, Device, LoadOptions, RunOptions, Segment, TranscribeOptions
 
 MANY = replace(FAKE_FILES, languages=("en", "ru"))
@@ -94,20 +96,27 @@ def test_a_result_of_smaller_weights_is_not_taken_for_the_one_asked_for(two_citi
 
 def test_memory_that_shrinks_in_mid_run_makes_batches_follow(two_cities: Path, expected: tuple[Segment, ...]) -> None:
     """R21: no batch is larger than fits at the time it is taken, and large ones come back when memory does."""
-    engine = FakeEngine(parallelism=1, batch_size=4, chunk_bytes=20 * MB)
+    all_decoded = threading.Event()  # the first batch waits for it, so that there is company for all later ones
+
+    def note(event: events.Event) -> None:
+        if isinstance(event, events.StageProgress) and event.stage == "decode" and event.done_s == event.total_s:
+            all_decoded.set()
+
+    def say(chunk: Chunk) -> list[Segment]:
+        assert all_decoded.wait(30)
+        return spell(chunk)
 
     def gauge(_device: Device) -> int:
-        return 40 * MB if 2 <= len(engine.batches) < 5 else 1000 * MB
+        return 40 * MB if 2 <= len(engine.batches) < 4 else 1000 * MB
 
+    engine = FakeEngine(say=say, parallelism=1, batch_size=4, chunk_bytes=20 * MB)
     with make_app(engine=engine) as app:
         app.free_bytes = gauge
-        transcript = transcribe(app, Request(two_cities))
+        transcript = transcribe(app, Request(two_cities), Watch(note))
 
-    sizes = [len(batch) for batch in engine.batches]
     assert transcript.segments == expected
-    assert sizes[2:5] == [1, 1, 1]
-    assert max(sizes[:2]) > 1
-    assert max(sizes[5:]) > 1
+    assert [len(batch) for batch in engine.batches[:4]] == [1, 4, 1, 1]
+    assert len(engine.batches[4]) > 1
 
 
 def test_the_language_is_heard_once_and_decides_for_all_chunks(two_cities: Path) -> None:
