@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from stenogram.testing.scoring import Score
+from stenogram.scoring import Score
 
 Results = dict[str, Any]
 Row = dict[str, Any]

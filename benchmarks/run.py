@@ -16,7 +16,7 @@ import msgspec
 from benchmarks import measure, recordings, report
 from benchmarks.contestants import CONTESTANTS, Contestant
 from benchmarks.recordings import Clip
-from stenogram.testing.scoring import word_error_rate
+from stenogram.scoring import word_error_rate
 
 SPEECH = measure.ROOT.parent / "shared" / "speech"
 

@@ -7,6 +7,7 @@ import importlib.metadata
 import math
 import random
 import re
+import sys
 import wave
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ import pytest
 
 from stenogram import engines
 from stenogram.errors import Cancelled, EngineError, LanguageNotSupported, ModelError, OptionNotSupported
+from stenogram.hardware import used_memory
+from stenogram.performance import optimize_memory
 from stenogram.protocols import Engine, Loaded
 from stenogram.testing import FAKE_FILES, FakeEngine
 from stenogram.types import SAMPLE_RATE, Chunk, LoadOptions, ModelFiles, Segment, Span, TranscribeOptions
@@ -216,6 +219,40 @@ def test_nothing_is_heard_in_nothing(loaded: Loaded) -> None:
     assert len(results) == len(strange)
     assert [text(results[index]) for index in (0, 2, 3)] == ["", "", ""]
     assert loaded.transcribe([], OPTIONS, never) == []
+
+
+@pytest.mark.usefixtures("_hears")
+def test_the_longest_chunk_is_heard_to_its_end(engine: Engine, loaded: Loaded, recording: Samples) -> None:
+    """A chunk of the greatest length the engine asks for has words, in order, and all inside it."""
+    longest_s = engine.chunking.max_s
+    chunk = Chunk(0, 7.0, recording[: int(longest_s * SAMPLE_RATE)], longest_s, (Span(8.2, 7.0 + longest_s),))
+
+    segments = loaded.transcribe([chunk], OPTIONS, never)[0]
+
+    words = [word for segment in segments for word in segment.words]
+    assert len(words) > 15
+    assert all(one.end <= other.start for one, other in pairwise(words))
+    assert words[0].start >= chunk.start
+    assert chunk.start + 10 < words[-1].end <= chunk.end + 1e-6
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_closing_frees_memory(engine: Engine, files: ModelFiles) -> None:
+    """Loading and closing again and again takes no more memory than a few loads do."""
+
+    def resident_bytes() -> int:
+        optimize_memory()
+        return used_memory("cpu")
+
+    options = LoadOptions(cpu_threads=1)
+    least = engine.load(files, options)
+    weights_bytes = least.memory_bytes
+    least.close()
+    before = resident_bytes()
+    for _ in range(8):
+        engine.load(files, options).close()
+
+    assert resident_bytes() - before < 3 * weights_bytes + 30 * 2**20
 
 
 def test_noise_ends(loaded: Loaded) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from stenogram.cli.transcribe import _write
 from stenogram.errors import StorageError
-from stenogram.testing.scoring import word_error_rate
+from stenogram.scoring import word_error_rate
 
 BECKETT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
 STENOGRAM = [sys.executable, "-m", "stenogram.cli.main"]

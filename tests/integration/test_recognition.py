@@ -13,7 +13,7 @@ from stenogram.app import App
 from stenogram.app.transcribe import Request, transcribe
 from stenogram.config import read
 from stenogram.formats import FORMATS, render
-from stenogram.testing.scoring import word_error_rate
+from stenogram.scoring import word_error_rate
 from stenogram.types import Transcript
 
 TWO_CITIES = """

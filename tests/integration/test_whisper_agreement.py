@@ -14,7 +14,7 @@ import pytest
 from stenogram import engines
 from stenogram.audio.decode import Decoder
 from stenogram.engines.options import settle
-from stenogram.testing.scoring import character_error_rate, word_error_rate
+from stenogram.scoring import character_error_rate, word_error_rate
 from stenogram.types import SAMPLE_RATE, Chunk, DecodeOptions, LoadOptions, ModelFiles, Segment, TranscribeOptions
 from tests import whisper_weights
 from tools.whisper_files import WEIGHTS

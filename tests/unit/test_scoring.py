@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stenogram.testing.scoring import Score, character_error_rate, error_rate, normalise, word_error_rate
+from stenogram.scoring import Score, character_error_rate, error_rate, normalise, word_error_rate
 
 words = st.lists(st.sampled_from("abcd"), max_size=8)
 

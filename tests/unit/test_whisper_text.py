@@ -112,7 +112,7 @@ def test_special_tokens_are_known_by_name(vocabulary: WhisperVocabulary) -> None
     assert vocabulary.first_special == EOT
     assert vocabulary.first_time == FIRST_TIME
     assert len(vocabulary.languages) == 99
-    assert vocabulary.start("ru", "translate") == [50258, 50263, 50358]
+    assert vocabulary.start("ru", "translate", multilingual=True) == [50258, 50263, 50358]
 
 
 def test_every_token_needs_a_border() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from stenogram.pipeline.parts import Parts, Recording, Watch
 from stenogram.pipeline.run import transcribe as run
 from stenogram.protocols import Engine
 from stenogram.types import LoadOptions, ModelFiles, RunOptions, Segment, Transcript
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
             free_bytes=app.free_bytes,
             choices=(*resolved.choices, f"profile {decision.name}: {decision.reason}"),
         )
+        for choice in parts.choices:
+            log.info("%s", choice)
         if resolved.warning is not None:
             watch.listener(events.Warned(resolved.warning))
         transcript = yield from run(parts, recording, folder, replace(resolved.run, transcribe=options), watch)

@@ -19,6 +19,7 @@ from stenogram.cli.log import verbose_option
 COMMANDS = {
     "transcribe": ("stenogram.cli.transcribe", "Turn recordings into text, subtitles or JSON."),
     "models": ("stenogram.cli.models", "Show, fetch and check speech-recognition models."),
+    "bench": ("stenogram.cli.bench", "Measure speed, memory and errors; compare two ways."),
     "cache": ("stenogram.cli.cache", "Show or clear the results kept for the next run."),
     "doctor": ("stenogram.cli.doctor", "Check this machine, engines, models and settings; say what helps."),
 }

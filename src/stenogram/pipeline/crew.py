@@ -15,10 +15,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from stenogram import events
 from stenogram.errors import OutOfMemory
-from stenogram.pipeline import guard
-from stenogram.pipeline.recognise import Recogniser
+from stenogram.pipeline.recognise import Done, Recogniser
 from stenogram.protocols import Loaded, Stop
 from stenogram.types import Chunk, LoadOptions
 
@@ -58,8 +56,7 @@ class Recognised:
     """Message: a batch is done."""
 
     chunks: list[Chunk]
-    results: list[guard.Checked]
-    busy_s: Mapping[events.Stage, float]
+    done: Done
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +152,4 @@ class Crew:
         if isinstance(task, Question):
             began = time.thread_time()
             return Answered(loaded.detect_language(task.chunk), time.thread_time() - began)
-        return Recognised(task.chunks, *self.recogniser.recognise(loaded, task.chunks, self.stop))
+        return Recognised(task.chunks, self.recogniser.recognise(loaded, task.chunks, self.stop))

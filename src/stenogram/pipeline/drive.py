@@ -179,13 +179,17 @@ class Drive:
         self.batcher.parallelism = ready.loaded.parallelism
         self.batcher.batch_size = 1 if self.options.transcribe.sequential else ready.loaded.batch_size
 
-    def _collect(self, done: Recognised) -> None:
+    def _collect(self, recognised: Recognised) -> None:
         self.crew.idle += 1
         self._begin("guard")
+        done = recognised.done
         for stage, busy_s in done.busy_s.items():
             self._spent(stage, busy_s)
-        for chunk, checked in zip(done.chunks, done.results, strict=True):
+        for chunk, checked in zip(recognised.chunks, done.results, strict=True):
             self._finish(chunk, checked)
+        if done.fitted < len(recognised.chunks) and done.fitted < self.batcher.batch_size:
+            self.batcher.batch_size = done.fitted
+            self._warn(f"Memory ran out: {done.fitted} passages at a time from here on.")
 
     def _hear(self, heard: Heard, known: Sequence[guard.Checked | None]) -> None:
         self.heard = heard
@@ -249,15 +253,11 @@ class Drive:
             self.room.set()
 
     def _shrink(self, exhausted: Exhausted) -> None:
-        """Memory ran out: halve the batches; where they are single chunks, load smaller weights or go to the CPU."""
+        """Memory is short even for single chunks, or for the weights: load smaller ones, or go to the CPU."""
         task = exhausted.task
         self.crew.idle += task is not None
         if isinstance(task, Batch):
             self.batcher.put_back(task.chunks)
-            if len(task.chunks) > 1:
-                self.batcher.batch_size = min(self.batcher.batch_size, len(task.chunks) // 2)
-                self._warn(f"Memory ran out: {self.batcher.batch_size} passages at a time from here on.")
-                return
         if self.crew.leaving.is_set():  # another worker met the same end
             return
         if not self.steps:
@@ -277,7 +277,7 @@ class Drive:
 
     def _gather(self, load: LoadOptions) -> Crew:
         parts = self.parts
-        recogniser = Recogniser(parts.engine, parts.files, parts.cache, self.options.transcribe, load)
+        recogniser = Recogniser(parts.engine, parts.files, parts.cache, self.options.transcribe, load, parts.free_bytes)
         return Crew(recogniser, parts.lend, self.inbox, self._stopped)
 
     def _finish(self, chunk: Chunk, checked: guard.Checked) -> None:
