@@ -16,7 +16,11 @@ import pytest
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a shell script")
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("tools/bootstrap.sh", "pyproject.toml", "requirements.lock", "requirements-dev.lock", "requirements-uv.lock")
+FILES = (
+    "tools/bootstrap.sh",
+    "pyproject.toml",
+    *(f"requirements{kind}" for kind in (".lock", "-dev.lock", "-uv.lock", "-engines.txt")),
+)
 COMMANDS = ("cat", "chmod", "cksum", "dirname", "ln", "mkdir", "rm", "sh")
 
 # Answers the probe, the question of identity, and the call of the platform check.
@@ -295,3 +299,56 @@ def test_a_wrong_mode_is_refused(checkout: Checkout) -> None:
 
     assert result.returncode == 1
     assert "usage:" in result.stderr
+
+
+ENGINES_UV = """#!/bin/sh
+case "$*" in
+    --version) echo "uv 0.9.1" ;;
+    venv*) echo "$*" >>"{log}"; mkdir -p .venv-engines/bin; cat "{folder}/inner" >.venv-engines/bin/python
+        chmod +x .venv-engines/bin/python ;;
+    *--editable*) echo "editable" >>"{log}"; echo >.venv-engines/bin/stenogram; chmod +x .venv-engines/bin/stenogram ;;
+    "pip install"*) echo "install ${{9}}" >>"{log}" ;;
+esac
+"""
+INNER = """#!/bin/sh
+case "$1 $2" in
+    -c*) echo "fit 3.12 venv $0" ;;
+    "-m pip") shift 7; echo "pip install $*" >>"{log}" ;;
+esac
+"""
+
+
+def test_pytorch_gets_an_environment_of_its_own_by_pip(checkout: Checkout) -> None:
+    """Beside .venv, which stays as it is; once it is there, nothing is done until a list changes."""
+    checkout.script("uv", ENGINES_UV)
+    checkout.script("inner", INNER)
+    wanted = checkout.python("python3.12", "fit 3.12 venv")
+
+    assert checkout.run("engines").returncode == 0
+    assert checkout.log == [
+        f"venv --quiet --no-project --python {wanted} --seed .venv-engines",
+        "install requirements-dev.lock",
+        "editable",
+        "pip install requirements-engines.txt torch numba tiktoken tqdm more-itertools setuptools",
+        "pip install requirements-engines.txt --no-deps --no-build-isolation openai-whisper",
+    ]
+    assert not (checkout.root / ".venv").exists()
+
+    assert checkout.run("engines").stderr == ""
+    assert checkout.log == []
+
+    with (checkout.root / "requirements-engines.txt").open("a") as file:
+        file.write("# changed\n")
+    assert checkout.run("engines").returncode == 0
+    assert checkout.log[0] == "install requirements-dev.lock"
+
+
+def test_what_pytorch_needs_is_pinned_once() -> None:
+    """No version of the list for PyTorch contradicts the lock that is installed before it."""
+    pinned = [line for line in (ROOT / "requirements-engines.txt").read_text().splitlines() if "==" in line]
+    locked = (ROOT / "requirements-dev.lock").read_text().splitlines()
+
+    assert len(pinned) > 10
+    for line in pinned:
+        name = line.split("==")[0]
+        assert not [other for other in locked if other.startswith(f"{name}==")], f"{name} is in both"
