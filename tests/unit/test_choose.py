@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,6 +108,13 @@ class TestRank:
 
         assert best
         assert memory_need(best, "cpu") == min(memory_need(model, "cpu") for model in SPEECH if model.speaks("ja"))
+
+    def test_a_model_of_ones_own_counts_by_the_size_of_its_files(self) -> None:
+        """Nothing is known of it but its files: no number of parameters, no number type."""
+        own = msgspec.structs.replace(catalogue.find("whisper-tiny"), name="own", parameters_m=0.0)
+
+        assert memory_need(own, "cpu") == own.memory_bytes()["default"]
+        assert rank([own], "ru", LAPTOP, "balanced") == own
 
     def test_where_nothing_is_quick_enough_the_fastest_is_the_best(self) -> None:
         slow = [catalogue.find("whisper-large-v3"), catalogue.find("whisper-medium")]

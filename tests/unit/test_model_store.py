@@ -100,7 +100,7 @@ def test_a_changed_file_is_damaged_even_at_the_same_size(settings: Settings) -> 
     path.write_bytes(b"FIRST")
     os.utime(path, (1, 1))
 
-    with pytest.raises(ModelDamaged, match=r"a\.bin.*models pull small"):
+    with pytest.raises(ModelDamaged, match=r"a\.bin.*models import SOURCE --name small"):
         store.files_of(model, settings)
 
 

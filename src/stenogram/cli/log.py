@@ -26,6 +26,7 @@ def _set_verbose(_ctx: click.Context, _option: click.Parameter, wished: bool) ->
         handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
         _LOGGER.addHandler(handler)
         _LOGGER.setLevel(logging.INFO)
+        _LOGGER.propagate = False  # a library may have given the root logger a handler of its own
 
 
 def verbose_option(function: F) -> F:

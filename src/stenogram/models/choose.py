@@ -144,7 +144,7 @@ def fits(model: Model, machine: Machine) -> bool:
 def memory_need(model: Model, device: str) -> int:
     """Estimated bytes in the number type that the engine takes by default on ``device``."""
     need = model.memory_bytes()
-    return need[_COMPUTE_TYPE.get((model.engine, device), "default")]
+    return need.get(_COMPUTE_TYPE.get((model.engine, device), "default")) or need["default"]
 
 
 def speed(model: Model, machine: Machine) -> float:

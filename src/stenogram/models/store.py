@@ -319,5 +319,9 @@ def _digest(by_role: Mapping[str, str]) -> str:
 
 
 def _damaged(model: Model, path: Path) -> ModelDamaged:
-    advice = _REINSTALL if model.bundled else f"Get it again: stenogram models pull {model.name}"
+    advice = f"Get it again: stenogram models pull {model.name}"
+    if model.bundled:
+        advice = _REINSTALL
+    elif is_custom(model):
+        advice = f"Take it again from where it came from: stenogram models import SOURCE --name {model.name}"
     return ModelDamaged(model=model.name, path=path, advice=advice)

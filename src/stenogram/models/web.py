@@ -60,7 +60,7 @@ def reason(error: object) -> str:
     """Why a connection failed, in words."""
     match error:
         case socket.gaierror():
-            return f"the name cannot be resolved ({error.strerror}). Is this machine online, or is a proxy to be set?"
+            return f"the name cannot be resolved ({error.strerror}). Go online, or set a proxy (https_proxy)"
         case TimeoutError():
             return "no answer in time"
         case ConnectionRefusedError():
