@@ -71,3 +71,10 @@ def test_an_open_app_serves_many_files(two_cities: Path, tmp_path: Path) -> None
 
     assert first.segments == again
     assert (tmp_path / "cache").is_dir()
+
+
+def test_models_named_in_the_settings_are_in_memory_before_the_first_request(caplog: pytest.LogCaptureFixture) -> None:
+    """R22; a name that is not installed is told in the log and costs nothing."""
+    with stenogram.App.open(stenogram.Settings(preload="moonshine-tiny-en, base")) as app:
+        assert [model.name for model in app.models.resident()] == ["moonshine-tiny-en"]
+    assert "base is not preloaded" in caplog.text

@@ -62,6 +62,8 @@ def test_one_way_gives_a_table(short: Path) -> None:
 
 def test_what_cannot_be_compared_is_told(short: Path) -> None:
     assert "there are: moonshine" in str(run(str(short), "--engine", "nonsense").exception)
+    unknown = str(run(str(short), "--rounds", "1", "--vs", "nonsense --beam-size 1").exception)
+    assert "nonsense" in unknown
     missing = str(run(str(short), "--vs", "whisper").exception)
     assert "stenogram models list --engine whisper" in missing
 

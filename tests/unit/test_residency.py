@@ -178,6 +178,47 @@ def test_who_waits_for_room_can_be_stopped(make: Make) -> None:
         pass
 
 
+def test_who_gives_up_loading_does_not_stop_those_who_wait_for_the_same(make: Make, loader: Loader) -> None:
+    residency = make(budget_bytes=lambda _device: 150 * MB)
+    stopped = threading.Event()
+
+    def give_up() -> None:
+        with residency.lend(model("b"), CPU, stopped.is_set):
+            pytest.fail("was not stopped")
+
+    with ThreadPoolExecutor(2) as pool:
+        with residency.lend(model("a"), CPU):
+            first = pool.submit(give_up)
+            time.sleep(0.1)
+            second = pool.submit(_use, residency, "b")
+            time.sleep(0.1)
+            stopped.set()
+            with pytest.raises(Cancelled):
+                first.result(10)
+        assert second.result(10) == "b"
+
+
+def test_a_load_that_waits_for_room_can_be_overtaken_on_the_other_device_and_stopped_on_its_own(
+    make: Make, loader: Loader
+) -> None:
+    residency = make(budget_bytes=lambda _device: 150 * MB)
+    stopped = threading.Event()
+
+    def borrow(name: str) -> None:
+        with residency.lend(model(name), CPU, stopped.is_set):
+            pytest.fail("was not stopped")
+
+    with ThreadPoolExecutor(2) as pool, residency.lend(model("a"), CPU):
+        waiting = [pool.submit(borrow, name) for name in "bc"]
+        time.sleep(0.1)
+        with residency.lend(model("d"), CUDA):
+            assert sorted(loader.names) == ["a", "d"]
+        stopped.set()
+        for task in waiting:
+            with pytest.raises(Cancelled):
+                task.result(10)
+
+
 def test_a_model_larger_than_the_budget_is_loaded_alone(make: Make, loader: Loader) -> None:
     residency = make(budget_bytes=lambda _device: 50 * MB)
     for name in "ab":
@@ -341,7 +382,7 @@ def test_stress(make: Make, loader: Loader) -> None:
     def borrow(seed: int) -> int:
         nonlocal failed
         dice, done = random.Random(seed), 0
-        for _ in range(150):
+        for _ in range(500):
             name = dice.choice("abcde")
             if dice.random() < 0.05:
                 residency.unload(name)
@@ -361,8 +402,8 @@ def test_stress(make: Make, loader: Loader) -> None:
     with ThreadPoolExecutor(8) as pool:
         done = sum(task.result(60) for task in [pool.submit(borrow, seed) for seed in range(8)])
 
-    assert done + failed == 8 * 150
-    assert done > 500
+    assert done + failed == 8 * 500
+    assert done > 2000
     assert loader.most <= 2
     residency.close()
     assert loader.names == []

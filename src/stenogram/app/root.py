@@ -63,9 +63,11 @@ class App:
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
-        """The app with its real parts."""
+        """The app with its real parts, and the models in memory that the settings name."""
         settings = settings or Settings()
-        return cls(settings, open_cache(settings), Decoder(), free_bytes=free_memory)
+        app = cls(settings, open_cache(settings), Decoder(), free_bytes=free_memory)
+        app.preload()
+        return app
 
     def __enter__(self) -> Self:
         return self

@@ -34,7 +34,7 @@ REFERENCE_RECORDING = "assets/two_cities.wav"
 @click.option(
     "--vs",
     metavar="WHAT",
-    help="Compare with: an engine, a model, or options in quotes, as in --vs '--compute-type float32'.",
+    help="Compare with an engine or a model, other options, or both, in quotes: --vs 'base --beam-size 1'.",
 )
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of each, in turn.")
 @click.option("--reference", type=click.Path(path_type=Path), help="File with the words that are said: tells WER.")
@@ -83,12 +83,13 @@ def _chosen(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _other(what: str, options: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     """The second configuration: the first one with another engine, model, or options."""
-    if what in ENGINES:
-        return {**options, "model": _best_of(what, settings)}
-    if not what.startswith("-"):
-        return {**options, "model": what}
-    context = bench.make_context("--vs", shlex.split(what))
-    return {**options, **_chosen(context.params)}
+    words = shlex.split(what)
+    changed: dict[str, Any] = {}
+    if words and not words[0].startswith("-"):
+        name = words.pop(0)
+        changed["model"] = _best_of(name, settings) if name in ENGINES else name
+    context = bench.make_context("--vs", words)
+    return {**options, **changed, **_chosen(context.params)}
 
 
 def _best_of(engine: str, settings: Settings) -> str:

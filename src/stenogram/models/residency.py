@@ -91,8 +91,8 @@ class Residency:
         self._known: dict[Key, int] = {}
         """What models took when they were loaded before: the best guess for the next time."""
         self._changed = threading.Condition()
-        self._one_load = threading.Lock()
-        """Loads go one by one, so that the growth of memory is that of one model."""
+        self._one_load: dict[Device, threading.Lock] = {"cpu": threading.Lock(), "cuda": threading.Lock()}
+        """Loads on a device go one by one, so that the growth of memory is that of one model."""
         self._watching = False
         self._closed = False
 
@@ -189,19 +189,36 @@ class Residency:
     def _fill(self, key: Key, entry: _Entry, stop: Stop) -> None:
         """Load what was entered by this thread; the others wait for it."""
         try:
-            with self._one_load:
+            with self._turn(entry.options.device, stop):
                 self._make_room(entry, stop)
                 before = self._used_bytes(entry.options.device)
                 loaded = self._load(entry.files, entry.options)
                 self._admit(key, entry, loaded, self._used_bytes(entry.options.device) - before)
         except BaseException as error:
             with self._changed:
-                entry.error, entry.state = error, "failed"
+                # what stopped this one does not stop those who wait: one of them loads instead
+                entry.error, entry.state = None if isinstance(error, Cancelled) else error, "failed"
                 del self._entries[key]
                 self._changed.notify_all()
             raise
         log.info("loaded %s, %.0f MB", entry.files.name, entry.memory_bytes / 1e6, extra={"model": entry.files.name})
-        self._shrink(entry)
+        try:
+            self._shrink(entry)
+        except BaseException:
+            self._release(key, entry)
+            raise
+
+    @contextlib.contextmanager
+    def _turn(self, device: Device, stop: Stop) -> Iterator[None]:
+        """Wait for the loads before this one."""
+        lock = self._one_load[device]
+        while not lock.acquire(timeout=POLL_S):
+            if stop():
+                raise Cancelled
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _admit(self, key: Key, entry: _Entry, loaded: Loaded, grown_bytes: int) -> None:
         """Let others have what is in memory now."""

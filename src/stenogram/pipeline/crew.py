@@ -20,8 +20,8 @@ from stenogram.pipeline.recognise import Done, Recogniser
 from stenogram.protocols import Loaded, Stop
 from stenogram.types import Chunk, LoadOptions
 
-Lend = Callable[[LoadOptions], AbstractContextManager[Loaded]]
-"""Lends the weights for as long as the context is open."""
+Lend = Callable[[LoadOptions, Stop], AbstractContextManager[Loaded]]
+"""Lends the weights for as long as the context is open; who waits for them can be stopped."""
 Start = Callable[..., None]
 """Runs a function in a thread; what it raises reaches the driving thread."""
 
@@ -90,6 +90,7 @@ class Crew:
     stop: Stop
     work: queue.SimpleQueue[Task | None] = field(default_factory=queue.SimpleQueue)
     leaving: threading.Event = field(default_factory=threading.Event)
+    hiring: threading.Lock = field(default_factory=threading.Lock)
     workers: list[threading.Thread] = field(default_factory=list)
     loaded: Loaded | None = None
     """Set by the driving thread when it hears that they are ready."""
@@ -108,15 +109,16 @@ class Crew:
 
     def leave(self) -> None:
         """End, after the tasks that were given; none may be given after this. ``Left`` follows. Idempotent."""
-        self.leaving.set()
-        for _ in self.workers:
-            self.work.put(None)
+        with self.hiring:
+            self.leaving.set()
+            for _ in self.workers:
+                self.work.put(None)
 
     def live(self) -> None:
         """Borrow the weights, work, give them back: the body of the crew's own thread."""
         began = time.thread_time()
         try:
-            with self.lend(self.recogniser.load) as loaded:
+            with self.lend(self.recogniser.load, self._unwanted) as loaded:
                 self._hire(loaded)
                 self.inbox.put(Ready(loaded, time.thread_time() - began))
                 for worker in self.workers:
@@ -124,6 +126,9 @@ class Crew:
         except OutOfMemory as error:
             self.inbox.put(Exhausted(None, error))
         self.inbox.put(Left())
+
+    def _unwanted(self) -> bool:
+        return self.leaving.is_set() or self.stop()
 
     def _hire(self, loaded: Loaded) -> None:
         def work() -> None:
@@ -133,11 +138,12 @@ class Crew:
                 self.inbox.put(error)
                 self.leave()
 
-        if self.leaving.is_set():
-            return
-        self.workers = [
-            threading.Thread(target=work, name="stenogram_worker", daemon=True) for _ in range(loaded.parallelism)
-        ]
+        with self.hiring:  # who leaves now is heard before the first worker waits for a task, or by all of them
+            if self.leaving.is_set():
+                return
+            self.workers = [
+                threading.Thread(target=work, name="stenogram_worker", daemon=True) for _ in range(loaded.parallelism)
+            ]
         for worker in self.workers:
             worker.start()
 
