@@ -1,9 +1,10 @@
-"""The trained test weights in the file formats of the engines, written once for all tests of a run."""
+"""The trained test weights in the file formats of the engines, written once."""
 
 from __future__ import annotations
 
 import functools
-import os
+import getpass
+import hashlib
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -55,12 +56,18 @@ def checkpoint_files() -> ModelFiles:
 
 @functools.cache
 def _once(name: str, write: Callable[[Path], None]) -> Path:
-    """The folder of that name, written by the first process of a test run that asks."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
-    folder = Path(tempfile.gettempdir()) / f"stenogram-test-weights-{run}" / name
+    """The folder of that name, written by the first process that asks, and found again as long as nothing changes."""
+    folder = Path(tempfile.gettempdir()) / f"stenogram-test-weights-{getpass.getuser()}-{_content()}" / name
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         if not (folder / ".done").exists():
             write(folder)
             (folder / ".done").touch()
     return folder
+
+
+@functools.cache
+def _content() -> str:
+    """What the files are made of and by."""
+    sources = [*sorted(whisper_files.WEIGHTS.glob("*.*")), Path(whisper_files.__file__)]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]

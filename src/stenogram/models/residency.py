@@ -18,21 +18,18 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from stenogram.errors import Cancelled, EngineError, StenogramError
+from stenogram.models.loan import POLL_S, Entry, Lent
 from stenogram.protocols import Loaded, Stop
-from stenogram.types import Chunk, Device, LoadOptions, ModelFiles, Segment, TranscribeOptions
+from stenogram.types import Device, LoadOptions, ModelFiles
 
 log = logging.getLogger(__name__)
 
 Key = tuple[str, LoadOptions]
 Load = Callable[[ModelFiles, LoadOptions], Loaded]
-
-POLL_S = 0.1
-"""How often who waits looks whether to stop, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +44,6 @@ class Resident:
     """Borrowers at this moment."""
     idle_s: float
     """Since the last one gave it back; 0 while it is in use."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    files: ModelFiles
-    options: LoadOptions
-    memory_bytes: int
-    state: Literal["loading", "ready", "freeing", "failed"] = "loading"
-    loaded: Loaded | None = None
-    slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
-    uses: int = 0
-    used_at: float = 0.0
-    error: BaseException | None = None
 
 
 class Residency:
@@ -87,7 +71,7 @@ class Residency:
         self._used_bytes = used_bytes
         self._free = free
         self._clock = clock
-        self._entries: dict[Key, _Entry] = {}
+        self._entries: dict[Key, Entry] = {}
         self._known: dict[Key, int] = {}
         """What models took when they were loaded before: the best guess for the next time."""
         self._changed = threading.Condition()
@@ -104,7 +88,7 @@ class Residency:
         """
         key = (files.digest, options)
         entry = self._acquire(key, files, options, stop)
-        lent = _Lent(entry)
+        lent = Lent(entry)
         try:
             yield lent
         finally:
@@ -168,14 +152,14 @@ class Residency:
 
     # --- borrowing ---
 
-    def _acquire(self, key: Key, files: ModelFiles, options: LoadOptions, stop: Stop) -> _Entry:
+    def _acquire(self, key: Key, files: ModelFiles, options: LoadOptions, stop: Stop) -> Entry:
         with self._changed:
             while True:
                 if self._closed:
                     raise EngineError(engine=files.engine, cause="the app was closed; open another one")
                 entry = self._entries.get(key)
                 if entry is None:
-                    entry = self._entries[key] = _Entry(files, options, self._known.get(key) or _size(files))
+                    entry = self._entries[key] = Entry(files, options, self._known.get(key) or _size(files))
                     break
                 if entry.state == "ready":
                     entry.uses += 1
@@ -186,7 +170,7 @@ class Residency:
         self._fill(key, entry, stop)
         return entry
 
-    def _fill(self, key: Key, entry: _Entry, stop: Stop) -> None:
+    def _fill(self, key: Key, entry: Entry, stop: Stop) -> None:
         """Load what was entered by this thread; the others wait for it."""
         try:
             with self._turn(entry.options.device, stop):
@@ -220,7 +204,7 @@ class Residency:
         finally:
             lock.release()
 
-    def _admit(self, key: Key, entry: _Entry, loaded: Loaded, grown_bytes: int) -> None:
+    def _admit(self, key: Key, entry: Entry, loaded: Loaded, grown_bytes: int) -> None:
         """Let others have what is in memory now."""
         with self._changed:
             others_work = any(other.uses for other in self._entries.values())
@@ -231,7 +215,7 @@ class Residency:
             self._changed.notify_all()
             self._watch()
 
-    def _release(self, key: Key, entry: _Entry) -> None:
+    def _release(self, key: Key, entry: Entry) -> None:
         with self._changed:
             entry.uses -= 1
             entry.used_at = self._clock()
@@ -242,7 +226,7 @@ class Residency:
 
     # --- freeing ---
 
-    def _make_room(self, wanted: _Entry, stop: Stop) -> None:
+    def _make_room(self, wanted: Entry, stop: Stop) -> None:
         """Free what is least recently used until ``wanted`` fits; wait where that is in use."""
         device = wanted.options.device
         while True:
@@ -256,7 +240,7 @@ class Residency:
                     continue
             self._evict(victim)
 
-    def _shrink(self, kept: _Entry) -> None:
+    def _shrink(self, kept: Entry) -> None:
         """After a load that took more than was expected: free others, as far as nobody uses them."""
         device = kept.options.device
         while True:
@@ -300,7 +284,7 @@ class Residency:
         there = [entry for entry in self._entries.values() if entry.options.device == device]
         return sum(entry.memory_bytes for entry in there if entry.state in ("ready", "freeing"))
 
-    def _due_s(self, entry: _Entry) -> float:
+    def _due_s(self, entry: Entry) -> float:
         """Seconds until an entry has been idle for too long."""
         if entry.state != "ready" or entry.uses:
             return self._idle_unload_s
@@ -328,82 +312,6 @@ class Residency:
         if stop():
             raise Cancelled
         self._changed.wait(POLL_S)
-
-
-class _Lent:
-    """A model as its borrower sees it: of no use once it is given back."""
-
-    def __init__(self, entry: _Entry) -> None:
-        self._entry: _Entry | None = entry
-
-    def give_back(self) -> None:
-        """End the loan."""
-        self._entry = None
-
-    @property
-    def memory_bytes(self) -> int:
-        """As measured."""
-        return self._held().memory_bytes
-
-    @property
-    def chunk_bytes(self) -> int:
-        """As the engine says."""
-        return self._loaded().chunk_bytes
-
-    @property
-    def options(self) -> LoadOptions:
-        """As the engine says."""
-        return self._loaded().options
-
-    @property
-    def parallelism(self) -> int:
-        """As the engine says; all borrowers share it."""
-        return self._loaded().parallelism
-
-    @property
-    def batch_size(self) -> int:
-        """As the engine says."""
-        return self._loaded().batch_size
-
-    def transcribe(self, chunks: Sequence[Chunk], options: TranscribeOptions, stop: Stop) -> list[list[Segment]]:
-        """As the engine does, when a place is free."""
-        with self._slot(stop) as loaded:
-            return loaded.transcribe(chunks, options, stop)
-
-    def transcribe_sequential(self, chunk: Chunk, options: TranscribeOptions, stop: Stop) -> list[Segment]:
-        """As the engine does, when a place is free."""
-        with self._slot(stop) as loaded:
-            return loaded.transcribe_sequential(chunk, options, stop)
-
-    def detect_language(self, chunk: Chunk) -> Mapping[str, float]:
-        """As the engine does, when a place is free."""
-        with self._slot(lambda: False) as loaded:
-            return loaded.detect_language(chunk)
-
-    def close(self) -> None:
-        """Nothing: the owner frees it."""
-
-    @contextlib.contextmanager
-    def _slot(self, stop: Stop) -> Iterator[Loaded]:
-        slots = self._held().slots
-        while not slots.acquire(timeout=POLL_S):
-            if stop():
-                raise Cancelled
-        try:
-            yield self._loaded()
-        finally:
-            slots.release()
-
-    def _held(self) -> _Entry:
-        if self._entry is None:
-            raise EngineError(engine="lent", cause="this model was given back; borrow it again")
-        return self._entry
-
-    def _loaded(self) -> Loaded:
-        loaded = self._held().loaded
-        if loaded is None:
-            raise EngineError(engine="lent", cause="this model was freed; borrow it again")
-        return loaded
 
 
 def _size(files: ModelFiles) -> int:
