@@ -44,7 +44,7 @@ class NotDocumentable(Exception):
 def option_groups() -> list[type]:
     """The settings, then every dataclass of ``types`` that declares options, in the order of the source."""
     declared = [value for value in vars(types).values() if inspect.isclass(value) and dataclasses.is_dataclass(value)]
-    return [config.Settings, *filter(_declares_options, declared)]
+    return [config.Settings, config.ServerSettings, *filter(_declares_options, declared)]
 
 
 def _declares_options(group: type) -> bool:

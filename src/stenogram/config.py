@@ -57,13 +57,69 @@ class Settings:
         return self._home / "cache" if self._home else _user_folder("cache")
 
     @property
+    def data_dir(self) -> Path:
+        """Folder of the database and the recordings."""
+        return self._home or _user_folder("data")
+
+    @property
     def models_dir(self) -> Path:
         """Folder of fetched models."""
-        return (self._home or _user_folder("data")) / "models"
+        return self.data_dir / "models"
 
     @property
     def _home(self) -> Path | None:
         return Path(self.home).expanduser() if self.home else None  # no shell has seen what a .env file says
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What ``stenogram serve`` and ``stenogram worker`` need on top of ``Settings``."""
+
+    host: str = option("127.0.0.1", "Address to listen on; other than this machine's own needs API keys or --no-auth.")
+    port: int = option(8000, "Port to listen on; 0: any free one.", low=0, high=65535)
+    no_auth: bool = option(False, "Listen on any address although no API key exists: everybody may use it.")
+    allowed_hosts: str = option("", "Names by which browsers may reach the server, separated by commas; *: any.")
+    cors_origins: str = option("", "Web origins whose pages may use the API, separated by commas.")
+    requests_per_minute: int = option(0, "Requests a minute for each key; 0: no limit. A key's own goes first.", low=0)
+    max_concurrent: int = option(0, "Requests at once for each key; 0: no limit. A key's own goes first.", low=0)
+    json_log: bool = option(False, "Write the log as JSON lines.")
+
+    database_url: str | None = option(
+        None, "PostgreSQL (postgresql://...) or SQLite; unset: SQLite in the home folder.", env="DATABASE_URL"
+    )
+    db_host: str | None = option(None, "Host of PostgreSQL, instead of a URL.", env="DB_HOST")
+    db_port: int = option(5432, "Port of PostgreSQL.", env="DB_PORT", low=1, high=65535)
+    db_name: str = option("stenogram", "Database in PostgreSQL.", env="DB_NAME")
+    db_user: str | None = option(None, "User of PostgreSQL.", env="DB_USER")
+    db_pass: str | None = option(None, "Password of PostgreSQL.", env="DB_PASS")
+
+    worker_devices: str = option(
+        "auto", "One worker for each, separated by commas: cpu, cuda:0 ...; auto: every GPU, else cpu; none: no worker."
+    )
+    lease_s: float = option(15.0, "A worker not heard of for so long is dead, and its job goes to another.", low=1)
+    max_crashes: int = option(3, "Workers that may die over one recording without getting further.", low=1)
+    shutdown_grace_s: float = option(
+        30.0, "At a stop, let running jobs go on for so long; then they are handed back.", low=0
+    )
+
+    media_url: str | None = option(None, "Where recordings are kept (any fsspec URL); unset: in the home folder.")
+    max_upload_mb: int = option(10_240, "Refuse uploads larger than this, in MiB.", low=1)
+    min_free_disk_mb: int = option(200, "Take no upload when less disk is free, in MiB.", low=0)
+    delete_service_media: bool = option(
+        True, "Delete a recording that came by /transcribe or /v1 when its job has succeeded."
+    )
+    delete_library_media: bool = option(False, "Delete one that came by /api/v1 when its job has succeeded.")
+    service_language: str = option("Russian", "Language of POST /transcribe where the request names none.")
+    cache_scope: Literal["all", "owner"] = option(
+        "all", "Whose earlier results may answer an identical recording: those of all, or the owner's own."
+    )
+    retention_days: int = option(0, "Delete finished jobs after so many days; 0: keep them.", low=0)
+    archive_url: str | None = option(None, "Folder (any fsspec URL) that gets jobs as JSON lines before they go.")
+
+    callback_allow: str = option("", "Private hosts and networks that callbacks may reach, separated by commas.")
+    callback_secret: str | None = option(None, "Sign callbacks with this secret, as Standard Webhooks says.")
+    callback_timeout_s: float = option(30.0, "Wait so long for the receiver of a callback.", low=0.1)
+    callback_give_up_h: float = option(24.0, "Repeat a callback for so many hours.", low=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +146,7 @@ def rows(group: type) -> Iterator[OptionRow]:
         yield OptionRow(
             name=field.name,
             flag="--" + field.name.replace("_", "-"),
-            env=ENV_PREFIX + field.name.upper(),
+            env=field.metadata["env"] or ENV_PREFIX + field.name.upper(),
             type=hints[field.name],
             default=field.default,
             help=field.metadata["help"],

@@ -22,7 +22,20 @@ StenogramError              error
 │   ├── EngineNotInstalled  engine_not_installed  its library is an extra that is not here
 │   ├── DeviceNotUsable     device_not_usable     the GPU cannot be used, with the reason
 │   └── OutOfMemory         out_of_memory         neither a smaller batch nor smaller weights helped
-├── StorageError            storage_error         a folder cannot be written, a disk is full
+├── StorageError            storage_error         a folder cannot be written
+│   └── StorageFull         storage_full          no space is left
+├── DatabaseError           database_error        the database refuses
+│   ├── DatabaseUnavailable database_unavailable  it does not answer
+│   └── SchemaOutdated      schema_outdated       its tables are not those of this version
+├── RequestError            request_error         what a client sent cannot be
+│   ├── TooLarge            too_large             more bytes than the limit
+│   ├── NotFound            not_found             no such thing, or not the caller's
+│   ├── Conflict            conflict              not in this state
+│   ├── CallbackRefused     callback_refused      an address that callbacks may not reach
+│   ├── NotAuthenticated    not_authenticated     no key, or not a good one
+│   ├── NotAllowed          not_allowed           the key may not do this, or the origin may not ask it
+│   └── TooManyRequests     too_many_requests     over a limit; later it will do
+├── WorkerDied              worker_died           the recording brought down its worker again and again
 └── Cancelled               cancelled             stopped on request
 
 The first paragraph of a class docstring is its message; names in braces are filled from the keyword arguments.
@@ -178,6 +191,84 @@ class StorageError(StenogramError):
     """{path} cannot be written: {cause}."""
 
     code = "storage_error"
+
+
+class StorageFull(StorageError):
+    """{path}: no space left: {cause}. Free some, or set STENOGRAM_MEDIA_URL or STENOGRAM_HOME to another disk."""
+
+    code = "storage_full"
+
+
+class DatabaseError(StenogramError):
+    """The database refuses: {cause}."""
+
+    code = "database_error"
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database does not answer ({where}): {cause}. The service goes on by itself when it is back."""
+
+    code = "database_unavailable"
+
+
+class SchemaOutdated(DatabaseError):
+    """The tables of the database are not those of this version: {cause}. Run: stenogram db upgrade"""
+
+    code = "schema_outdated"
+
+
+class RequestError(StenogramError):
+    """{cause}."""
+
+    code = "request_error"
+
+
+class TooLarge(RequestError):
+    """{what} is larger than the limit: {size} against {limit}. The operator can raise it: {setting}."""
+
+    code = "too_large"
+
+
+class NotFound(RequestError):
+    """No {what} {id}."""
+
+    code = "not_found"
+
+
+class Conflict(RequestError):
+    """{what}: {cause}."""
+
+    code = "conflict"
+
+
+class CallbackRefused(RequestError):
+    """Callbacks may not go to {url}: {cause}. The operator can allow it: STENOGRAM_CALLBACK_ALLOW."""
+
+    code = "callback_refused"
+
+
+class NotAuthenticated(RequestError):
+    """A valid API key is needed: Authorization: Bearer KEY. The operator makes one with: stenogram keys create"""
+
+    code = "not_authenticated"
+
+
+class NotAllowed(RequestError):
+    """Not allowed: {cause}."""
+
+    code = "not_allowed"
+
+
+class TooManyRequests(RequestError):
+    """Too many requests: {cause}. Try again in {retry_after_s:.0f} s."""
+
+    code = "too_many_requests"
+
+
+class WorkerDied(StenogramError):
+    """{crashes} workers died over this recording without getting any further, so it is not tried again. {cause}"""
+
+    code = "worker_died"
 
 
 class Cancelled(StenogramError):

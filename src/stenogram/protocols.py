@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from stenogram.types import (
     Chunk,
@@ -118,4 +119,38 @@ class Cache(Protocol):
 
     def put(self, kind: str, key: str, value: bytes) -> None:
         """Store durably before returning. A full disk is logged, not raised: the work is not lost for a cache."""
+        ...
+
+
+class Transaction(Protocol):
+    """An open transaction on the database."""
+
+    @property
+    def connection(self) -> Any:
+        """SQLAlchemy's ``Connection``."""
+        ...
+
+    def wake(self, topic: str) -> None:
+        """Tell the listeners of a topic once this is committed."""
+        ...
+
+
+class JobQueue(Protocol):
+    """Delivers the ids of jobs to workers, at least once. What a job is, and its state, stands in the table of jobs."""
+
+    def submit(self, transaction: Transaction, job_id: str, rank: int, lock: str | None) -> None:
+        """Have a job delivered once the transaction is committed: higher ``rank`` first, and never two of the same
+        ``lock`` at a time.
+        """
+        ...
+
+    def release(self, transaction: Transaction, job_ids: Iterable[str]) -> None:
+        """Deliver jobs again, which a worker that is gone had taken up or which were handed back."""
+        ...
+
+    def work(self, handler: Callable[[str], None], stop: threading.Event) -> None:
+        """Call ``handler`` with the id of each job, one at a time, until ``stop`` is set; for a thread of its own.
+
+        A database that is gone is waited for. What the handler raises ends the work.
+        """
         ...

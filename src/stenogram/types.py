@@ -28,7 +28,7 @@ ComputeType = Literal["default", "float32", "float16", "int8_float16", "int8"]
 ChannelMode = Literal["mix", "separate"]
 
 
-def option(
+def option(  # noqa: PLR0913 - all that is known of an option
     default: Any,
     help: str,  # noqa: A002 - the field's own word for it
     *,
@@ -36,13 +36,15 @@ def option(
     high: float | None = None,
     feature: str | None = None,
     short: str | None = None,
+    env: str | None = None,
 ) -> Any:
     """Declare one option: a dataclass field whose default and one-line help stand here and nowhere else.
 
     ``low`` and ``high`` bound a number (inclusive). ``feature`` names what an engine must support (``Engine.supports``)
-    before the option may be set to anything but its default. ``short`` is a one-letter flag.
+    before the option may be set to anything but its default. ``short`` is a one-letter flag. ``env`` is the name of its
+    variable where others have given it one (``DATABASE_URL``); by default it is made from the field's.
     """
-    facts = {"help": help, "low": low, "high": high, "feature": feature, "short": short}
+    facts = {"help": help, "low": low, "high": high, "feature": feature, "short": short, "env": env}
     return field(default=default, metadata=facts)
 
 

@@ -1,0 +1,1 @@
+"""The database: ``tables`` declares it, ``database`` opens it, and one module per noun holds every query on it."""

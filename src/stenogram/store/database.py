@@ -1,0 +1,208 @@
+"""Opening the database, and transactions on it: SQLite embedded, PostgreSQL for many machines.
+
+Readers run side by side. Writers take turns: within a process by a lock, between processes by SQLite's own (each
+transaction begins as a writer, so that none fails half way); PostgreSQL locks rows by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import quote
+
+import sqlalchemy
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from stenogram.config import ServerSettings, Settings
+from stenogram.errors import DatabaseError, DatabaseUnavailable, OptionError, StorageFull
+from stenogram.store.wake import CHANNEL, Datagrams, Notifications, OnTopic
+
+log = logging.getLogger(__name__)
+
+_BUSY_S = 30.0
+"""How long a writer waits for another process's transaction."""
+_SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # what was acknowledged outlives a power cut; NORMAL would lose the last commits
+    "PRAGMA cache_size=-65536",  # KiB: 64 MB (R31)
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA foreign_keys=ON",
+)
+_NOTIFY = text("SELECT pg_notify(:channel, :topic)")
+_DISK_IS_FULL = ("disk is full", "disk full", "No space left", "53100")
+
+
+def url_of(settings: Settings, server: ServerSettings) -> str:
+    """Where the database is: ``DATABASE_URL``, or the ``DB_*`` variables, or a file in the data folder."""
+    if server.database_url:
+        return server.database_url
+    if server.db_host:
+        user = quote(server.db_user or "", safe="")
+        password = f":{quote(server.db_pass, safe='')}" if server.db_pass else ""
+        at = "@" if user or password else ""
+        host = f"[{server.db_host}]" if ":" in server.db_host else server.db_host
+        return f"postgresql://{user}{password}{at}{host}:{server.db_port}/{quote(server.db_name, safe='')}"
+    return f"sqlite:///{settings.data_dir / 'stenogram.db'}"
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A transaction that writes; it is committed when its block ends without an error."""
+
+    connection: Connection
+    topics: dict[str, None] = field(default_factory=dict)
+
+    def wake(self, topic: str) -> None:
+        """Tell the listeners of a topic once this is committed."""
+        self.topics[topic] = None
+
+
+class Database:
+    """One database, safe to use from several threads."""
+
+    def __init__(self, engine: Engine, wakes: Datagrams | Notifications) -> None:
+        self._engine = engine
+        self._wakes = wakes
+        self._writing = threading.RLock()
+        self._listening: list[tuple[threading.Event, threading.Thread]] = []
+        self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if engine.dialect.name == "sqlite" else "postgresql"
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """The database at ``url``; nothing is sent to it yet. Raises ``OptionError`` for a URL of another kind."""
+        try:
+            parsed = make_url(url.replace("postgres://", "postgresql://", 1))
+        except sqlalchemy.exc.ArgumentError as error:
+            raise OptionError(name="DATABASE_URL", value=url, cause="is not a URL") from error
+        if parsed.get_backend_name() == "sqlite":
+            engine = _open_sqlite(parsed)
+            return cls(engine, Datagrams(engine))
+        if parsed.get_backend_name() != "postgresql":
+            shown = parsed.render_as_string()  # without the password
+            raise OptionError(name="DATABASE_URL", value=shown, cause="must begin with postgresql:// or sqlite:///")
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        engine = sqlalchemy.create_engine(
+            parsed,
+            pool_size=10,
+            max_overflow=20,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 5},
+        )
+        conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+        return cls(engine, Notifications(conninfo))
+
+    @property
+    def engine(self) -> Engine:
+        """For what needs SQLAlchemy's own: migrations, the queue on PostgreSQL."""
+        return self._engine
+
+    @property
+    def url(self) -> str:
+        """Where it is, without the password."""
+        return self._engine.url.render_as_string()
+
+    @property
+    def conninfo(self) -> str:
+        """The address for another client of PostgreSQL, with the password."""
+        return self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that only reads. Raises ``DatabaseUnavailable``."""
+        with self._translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A transaction. Raises ``DatabaseUnavailable``, ``StorageFull``."""
+        with self._translated():
+            if self.dialect == "sqlite":
+                with self._writing, self._engine.connect() as connection:
+                    connection.execution_options(begins_as_writer=True)
+                    with connection.begin():
+                        transaction = Transaction(connection)
+                        yield transaction
+            else:
+                with self._engine.begin() as connection:
+                    transaction = Transaction(connection)
+                    yield transaction
+                    for topic in transaction.topics:
+                        connection.execute(
+                            text("SELECT pg_notify(:channel, :topic)"), {"channel": CHANNEL, "topic": topic}
+                        )
+        if transaction.topics:
+            self._wakes.send(transaction.topics)
+
+    def listen(self, on_topic: OnTopic) -> None:
+        """Call back with each topic, in a thread of its own, until the database is closed.
+
+        Returns when nothing is missed any more (on PostgreSQL that is down: after a second, and listening begins
+        later). An empty topic means: look at everything.
+        """
+        stop, ready = threading.Event(), threading.Event()
+        thread = threading.Thread(
+            target=self._wakes.listen, args=(on_topic, stop, ready), name="stenogram-listen", daemon=True
+        )
+        self._listening.append((stop, thread))
+        thread.start()
+        ready.wait(1.0)
+
+    def close(self) -> None:
+        """End the listening and close all connections."""
+        for stop, _ in self._listening:
+            stop.set()
+        for _, thread in self._listening:
+            thread.join(2.0)
+        self._listening.clear()
+        self._wakes.close()
+        self._engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError, sqlalchemy.exc.TimeoutError) as error:
+            cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            if any(sign in str(error) for sign in _DISK_IS_FULL):
+                raise StorageFull(path=self.url, cause=cause) from error
+            raise DatabaseUnavailable(where=self.url, cause=cause) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseUnavailable(where=self.url, cause=str(error.orig).strip()) from error
+            raise DatabaseError(cause=str(error.orig).strip()) from error
+
+
+def _open_sqlite(url: sqlalchemy.URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise OptionError(name="DATABASE_URL", value=str(url), cause="SQLite needs a file, which processes can share")
+    try:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnavailable(where=url.database, cause=error.strerror or error) from error
+    engine = sqlalchemy.create_engine(
+        url.set(drivername="sqlite"),
+        pool_size=20,
+        max_overflow=20,
+        connect_args={"timeout": _BUSY_S, "check_same_thread": False, "isolation_level": None},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    for pragma in _SQLITE_PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("begins_as_writer", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

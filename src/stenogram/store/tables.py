@@ -1,0 +1,214 @@
+"""Every table of ours, on SQLite and PostgreSQL alike. ``migrations`` leads from an older shape to this one.
+
+Times are Unix seconds as float, ids are text, JSON is text written by us.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "idx_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Number = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER counts up by itself on SQLite
+
+
+def _of_job() -> Column[str]:
+    return Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False)
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("owner", Text),
+    Column("priority", Integer, nullable=False),
+    Column("rank", BigInteger, nullable=False, comment="higher goes first; from priority and fair share"),
+    Column("model", Text, nullable=False),
+    Column("language", Text),
+    Column("options", Text, nullable=False, comment="JSON"),
+    Column("media_url", Text),
+    Column("media_digest", Text),
+    Column("media_bytes", BigInteger),
+    Column("filename", Text),
+    Column("delete_media", Boolean, nullable=False),
+    Column("duration", Float),
+    Column("attempt", Integer, nullable=False),
+    Column("crashes", Integer, nullable=False),
+    Column("worker_id", Text),
+    Column("stage", Text),
+    Column("progress", Float, nullable=False),
+    Column("furthest", Float, nullable=False, comment="the most progress that any attempt made"),
+    Column("created_at", Float, nullable=False),
+    Column("queued_at", Float, nullable=False, comment="when it last began to wait"),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Column("error_code", Text),
+    Column("error", Text),
+    Column("callback_url", Text),
+    Column("batch", Text),
+    Column("dedupe_key", Text, comment="equal for jobs that must have equal results"),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("cached", Boolean, nullable=False),
+    Column("token_count", Integer),
+    Column("gpu", Text, comment="JSON"),
+    Index("idx_jobs_state_rank", "state", "rank", "queued_at"),
+    Index("idx_jobs_dedupe_key", "dedupe_key"),
+    Index("idx_jobs_owner", "owner", "created_at"),
+    Index("idx_jobs_created_at", "created_at"),
+    Index("idx_jobs_worker_id", "worker_id"),
+    Index("idx_jobs_batch", "batch"),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("transcript", LargeBinary, nullable=False, comment="JSON, compressed"),
+)
+
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("payload", Text, nullable=False, comment="JSON"),
+    Column("at", Float, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("device", Text, nullable=False, comment="cpu, cuda:0 ..."),
+    Column("state", Text, nullable=False, comment="starting, idle, busy, lost, stopped"),
+    Column("fault", Text, comment="why it cannot work"),
+    Column("job_id", Text),
+    Column("model", Text),
+    Column("loaded", Text, nullable=False, comment="JSON list of the models in memory"),
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("gpu", Text, comment="JSON: what the driver says of its GPU"),
+    Column("totals", Text, nullable=False, comment="JSON: what it has done since its start, for /metrics"),
+    Column("started_at", Float, nullable=False),
+    Column("heartbeat_at", Float, nullable=False),
+)
+
+controls = Table(
+    "controls",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("worker_id", Text, nullable=False),
+    Column("command", Text, nullable=False, comment="load, unload"),
+    Column("argument", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("done_at", Float),
+    Column("error", Text),
+    Index("idx_controls_worker_id", "worker_id", "done_at"),
+)
+
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("id", Text, primary_key=True, comment="the webhook-id"),
+    _of_job(),
+    Column("url", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False, comment="the same bytes on every try"),
+    Column("state", Text, nullable=False, comment="pending, delivered, failed, disabled"),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Float, nullable=False),
+    Column("claimed_until", Float, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("delivered_at_ms", BigInteger),
+    Column("error", Text),
+    Index("idx_callbacks_state_next_at", "state", "next_at"),
+    UniqueConstraint("job_id"),
+)
+
+callback_attempts = Table(
+    "callback_attempts",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("callback_id", Text, ForeignKey("callbacks.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("duration_s", Float, nullable=False),
+    Column("status", Integer, comment="of HTTP; absent where there was no answer"),
+    Column("error", Text),
+    Index("idx_callback_attempts_callback_id", "callback_id"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("scopes", Text, nullable=False, comment="JSON list"),
+    Column("priority", Integer, nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("max_concurrent", Integer),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("last_used_at", Float),
+    Column("revoked_at", Float),
+    Index("idx_api_keys_prefix", "prefix", unique=True),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("owner", Text, primary_key=True, comment="empty: nobody in particular"),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False, comment="of the request, so that another one cannot use the key"),
+    Column("job_ids", Text, nullable=False, comment="JSON list"),
+    Column("created_at", Float, nullable=False),
+    Index("idx_idempotency_created_at", "created_at"),
+)
+
+downloads = Table(
+    "downloads",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("host", Text, primary_key=True),
+    Column("state", Text, nullable=False, comment="absent, downloading, installed, failed"),
+    Column("bytes_done", BigInteger, nullable=False),
+    Column("bytes_total", BigInteger),
+    Column("error", Text),
+    Column("updated_at", Float, nullable=False),
+)
+
+listeners = Table(
+    "listeners",
+    metadata,
+    Column("port", Integer, primary_key=True, autoincrement=False, comment="of UDP, on this machine"),
+    Column("seen_at", Float, nullable=False),
+    comment="who wants to be woken; SQLite only, PostgreSQL has LISTEN",
+)
