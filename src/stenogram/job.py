@@ -39,7 +39,7 @@ class Media:
     """SHA-256 of its bytes, hex."""
     bytes: int
     filename: str
-    """As the user named it, for display; where it lies is in ``url``."""
+    """As the user named it; where it lies is in ``url``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,9 @@ class Job:
     options: Mapping[str, Any] = field(default_factory=dict)
     """What was asked for beside model and language, as JSON: ``{"profile": ..., "decode": {...}, ...}``."""
     media: Media | None = None
-    """None once the recording was deleted and forgotten."""
+    """None once the recording was deleted."""
+    filename: str | None = None
+    """As the user named it."""
     duration: float | None = None
     """Length of the recording, seconds; None until it is known."""
     attempt: int = 0

@@ -139,8 +139,9 @@ class JobQueue(Protocol):
     """Delivers the ids of jobs to workers, at least once. What a job is, and its state, stands in the table of jobs."""
 
     def submit(self, transaction: Transaction, job_id: str, rank: int, lock: str | None) -> None:
-        """Have a job delivered once the transaction is committed: higher ``rank`` first, and never two of the same
-        ``lock`` at a time.
+        """Have a job delivered once the transaction is committed.
+
+        Higher ``rank`` first, and never two of the same ``lock`` at a time.
         """
         ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ _SQLITE_PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
     "PRAGMA foreign_keys=ON",
 )
+_CLOCK = text("SELECT extract(epoch FROM clock_timestamp())")
 _NOTIFY = text("SELECT pg_notify(:channel, :topic)")
 _DISK_IS_FULL = ("disk is full", "disk full", "No space left", "53100")
 
@@ -52,12 +54,23 @@ def url_of(settings: Settings, server: ServerSettings) -> str:
     return f"sqlite:///{settings.data_dir / 'stenogram.db'}"
 
 
+def now(connection: Connection) -> float:
+    """The time by the clock that all machines share, Unix seconds."""
+    if connection.dialect.name == "sqlite":
+        return time.time()
+    return float(connection.execute(_CLOCK).scalar_one())
+
+
 @dataclass(slots=True)
 class Transaction:
     """A transaction that writes; it is committed when its block ends without an error."""
 
     connection: Connection
     topics: dict[str, None] = field(default_factory=dict)
+
+    def now(self) -> float:
+        """The time by the clock that all machines share, Unix seconds: what leases are measured by."""
+        return now(self.connection)
 
     def wake(self, topic: str) -> None:
         """Tell the listeners of a topic once this is committed."""

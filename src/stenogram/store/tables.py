@@ -60,7 +60,7 @@ jobs = Table(
     Column("worker_id", Text),
     Column("stage", Text),
     Column("progress", Float, nullable=False),
-    Column("furthest", Float, nullable=False, comment="the most progress that any attempt made"),
+    Column("advanced", Boolean, nullable=False, comment="this attempt finished what none had before"),
     Column("created_at", Float, nullable=False),
     Column("queued_at", Float, nullable=False, comment="when it last began to wait"),
     Column("started_at", Float),

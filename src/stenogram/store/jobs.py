@@ -1,0 +1,305 @@
+"""Jobs: put in, found, listed, counted, removed. What workers do with them is in ``store.claims``."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
+
+from stenogram.job import UNFINISHED, Job, JobSource, JobState, Media
+from stenogram.store import events, results
+from stenogram.store.database import Transaction
+from stenogram.store.tables import jobs, workers
+
+FAIR_SHARE = 1000
+"""One step of priority outweighs this many unfinished jobs of the same owner."""
+_RECENT_JOBS = 20
+"""The estimate of the wait rests on so many of the jobs that ended last."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be put in."""
+
+    source: JobSource
+    media: Media
+    model: str
+    options: Mapping[str, Any]
+    language: str | None = None
+    owner: str | None = None
+    priority: int = 0
+    callback_url: str | None = None
+    batch: str | None = None
+    dedupe_key: str | None = None
+    delete_media: bool = False
+    kind: str = "transcribe"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs to list; None: whatever it is."""
+
+    owner: str | None = None
+    states: Collection[JobState] = ()
+    source: JobSource | None = None
+    batch: str | None = None
+    text: str | None = None
+    """Part of the file's name."""
+
+
+def put(tx: Transaction, new: NewJob) -> tuple[Job, int]:
+    """Add a job that waits; its rank comes with it: higher ``priority`` first, and among equals whose owner has less
+    in hand.
+
+    What an identical job that is running has told so far is told of this one too.
+    """
+    now = time.time()
+    held = 0
+    if new.owner is not None:
+        unfinished = and_(jobs.c.owner == new.owner, jobs.c.state.in_(UNFINISHED))
+        held = tx.connection.execute(select(func.count()).select_from(jobs).where(unfinished)).scalar_one()
+    rank = new.priority * FAIR_SHARE - min(held, FAIR_SHARE - 1)
+    job_id = uuid.uuid4().hex
+    tx.connection.execute(
+        insert(jobs).values(
+            id=job_id,
+            kind=new.kind,
+            state="queued",
+            source=new.source,
+            owner=new.owner,
+            priority=new.priority,
+            rank=rank,
+            model=new.model,
+            language=new.language,
+            options=json.dumps(new.options, ensure_ascii=False),
+            media_url=new.media.url,
+            media_digest=new.media.digest,
+            media_bytes=new.media.bytes,
+            filename=new.media.filename,
+            delete_media=new.delete_media,
+            attempt=0,
+            crashes=0,
+            progress=0.0,
+            advanced=False,
+            created_at=now,
+            queued_at=now,
+            callback_url=new.callback_url,
+            batch=new.batch,
+            dedupe_key=new.dedupe_key,
+            cancel_requested=False,
+            cached=False,
+        )
+    )
+    events.add(tx, job_id, 0, [("state", {"state": "queued"})])
+    if new.dedupe_key is not None:
+        _catch_up(tx, job_id, new.dedupe_key)
+    tx.wake("workers")
+    return cast("Job", find(tx.connection, job_id)), rank
+
+
+def _catch_up(tx: Transaction, job_id: str, dedupe_key: str) -> None:
+    twin = tx.connection.execute(
+        select(jobs.c.id, jobs.c.duration, jobs.c.stage, jobs.c.progress)
+        .where(jobs.c.dedupe_key == dedupe_key, jobs.c.state == "running")
+        .with_for_update()  # its worker tells either before this, and is copied, or after, and finds this job
+    ).first()
+    if twin is not None:
+        tx.connection.execute(
+            update(jobs)
+            .where(jobs.c.id == job_id)
+            .values(duration=twin.duration, stage=twin.stage, progress=twin.progress)
+        )
+        events.copy(tx, twin.id, job_id)
+
+
+def find(connection: Connection, job_id: str) -> Job | None:
+    """The job, with its place in the queue."""
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+    if row is None:
+        return None
+    if row.state != "queued":
+        return of_row(row)
+    position = (
+        1
+        + connection.execute(
+            select(func.count())
+            .select_from(jobs)
+            .where(
+                jobs.c.state == "queued",
+                or_(
+                    jobs.c.rank > row.rank,
+                    and_(jobs.c.rank == row.rank, jobs.c.created_at < row.created_at),
+                ),
+            )
+        ).scalar_one()
+    )
+    return of_row(row, position, wait_s(connection, position))
+
+
+def wait_s(connection: Connection, position: int) -> float | None:
+    """Estimate of the time until the job at this place starts: the mean of recent jobs, over the workers there are."""
+    recent = (
+        select((jobs.c.finished_at - jobs.c.started_at).label("took_s"))
+        .where(jobs.c.state == "succeeded", jobs.c.cached.is_(False))
+        .order_by(jobs.c.finished_at.desc())
+        .limit(_RECENT_JOBS)
+        .subquery()
+    )
+    mean_s = connection.execute(select(func.avg(recent.c.took_s))).scalar_one()
+    count = select(func.count()).select_from(workers).where(workers.c.state.in_(("idle", "busy")))
+    working = connection.execute(count).scalar_one()
+    running = connection.execute(select(func.count()).where(jobs.c.state == "running")).scalar_one()
+    if mean_s is None or not working:
+        return None
+    ahead = max(position + running - working, 0)
+    return round(float(mean_s) * ahead / working, 1)
+
+
+def listing(
+    connection: Connection, wanted: Filter, limit: int = 50, before: tuple[float, str] | None = None
+) -> Sequence[Job]:
+    """Jobs, newest first; ``before``: creation time and id of the last one of the page before."""
+    query = select(jobs).where(*_conditions(wanted))
+    if before is not None:
+        created_at, job_id = before
+        query = query.where(
+            or_(jobs.c.created_at < created_at, and_(jobs.c.created_at == created_at, jobs.c.id < job_id))
+        )
+    rows = connection.execute(query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit))
+    return [of_row(row) for row in rows]
+
+
+def ids(connection: Connection, state: JobState, owner: str | None, *, everybody: bool, limit: int = 1000) -> list[str]:
+    """Ids of the jobs in a state, in the order in which they start or started."""
+    query = select(jobs.c.id).where(jobs.c.state == state)
+    if not everybody:
+        query = query.where(jobs.c.owner == owner if owner is not None else jobs.c.owner.is_(None))
+    order = (jobs.c.rank.desc(), jobs.c.created_at, jobs.c.id) if state == "queued" else (jobs.c.started_at,)
+    return list(connection.execute(query.order_by(*order).limit(limit)).scalars())
+
+
+def counts(connection: Connection) -> dict[JobState, int]:
+    """How many jobs there are in each state."""
+    rows = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
+    found = {state: number for state, number in rows}  # noqa: C416 - rows are not pairs to mypy
+    return {state: found.get(state, 0) for state in ("queued", "running", "succeeded", "failed", "cancelled")}
+
+
+def oldest_wait_s(connection: Connection) -> float:
+    """How long the job has waited that waits longest, seconds; 0 where none does."""
+    oldest = connection.execute(select(func.min(jobs.c.queued_at)).where(jobs.c.state == "queued")).scalar_one()
+    return max(time.time() - oldest, 0.0) if oldest is not None else 0.0
+
+
+def twin_with_result(connection: Connection, dedupe_key: str) -> Job | None:
+    """The last job of this key that succeeded and still has its result."""
+    row = connection.execute(
+        select(jobs)
+        .join(results.table, results.table.c.job_id == jobs.c.id)
+        .where(jobs.c.dedupe_key == dedupe_key, jobs.c.state == "succeeded")
+        .order_by(jobs.c.finished_at.desc())
+        .limit(1)
+    ).first()
+    return of_row(row) if row is not None else None
+
+
+def others_wait(connection: Connection, job: Job) -> bool:
+    """Whether an identical unfinished job would take over what this one has done."""
+    if job.dedupe_key is None:
+        return False
+    query = select(jobs.c.id).where(
+        jobs.c.dedupe_key == job.dedupe_key, jobs.c.id != job.id, jobs.c.state.in_(UNFINISHED)
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def remove(tx: Transaction, job_ids: Iterable[str]) -> None:
+    """Delete jobs with their results, events and callbacks."""
+    tx.connection.execute(delete(jobs).where(jobs.c.id.in_(list(job_ids))))
+    tx.wake("workers")
+
+
+def forget_media(tx: Transaction, job_ids: Iterable[str]) -> None:
+    """Their recordings have been deleted."""
+    tx.connection.execute(update(jobs).where(jobs.c.id.in_(list(job_ids))).values(media_url=None))
+
+
+def with_needless_media(connection: Connection, failed_before: float, limit: int = 100) -> list[tuple[str, str]]:
+    """Ids and media URLs of jobs whose recording is to be deleted: as the job says, once it has succeeded or was
+    cancelled; of a failed one, which may be tried again, when it ended before ``failed_before``.
+    """
+    query = select(jobs.c.id, jobs.c.media_url).where(
+        jobs.c.delete_media,
+        jobs.c.media_url.is_not(None),
+        or_(
+            jobs.c.state.in_(("succeeded", "cancelled")),
+            and_(jobs.c.state == "failed", jobs.c.finished_at < failed_before),
+        ),
+    )
+    return [(row.id, row.media_url) for row in connection.execute(query.limit(limit))]
+
+
+def expired(connection: Connection, finished_before: float, limit: int = 100) -> Sequence[Job]:
+    """Finished jobs that ended before a time, oldest first."""
+    query = select(jobs).where(jobs.c.state.not_in(UNFINISHED), jobs.c.finished_at < finished_before)
+    return [of_row(row) for row in connection.execute(query.order_by(jobs.c.finished_at).limit(limit))]
+
+
+def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.owner is not None:
+        conditions.append(jobs.c.owner == wanted.owner)
+    if wanted.states:
+        conditions.append(jobs.c.state.in_(list(wanted.states)))
+    if wanted.source is not None:
+        conditions.append(jobs.c.source == wanted.source)
+    if wanted.batch is not None:
+        conditions.append(jobs.c.batch == wanted.batch)
+    if wanted.text is not None:
+        conditions.append(jobs.c.filename.icontains(wanted.text, autoescape=True))
+    return conditions
+
+
+def of_row(row: Row[Any], position: int | None = None, wait: float | None = None) -> Job:
+    """A row of the table as a value."""
+    media = Media(row.media_url, row.media_digest, row.media_bytes, row.filename) if row.media_url else None
+    took_s = row.finished_at - row.started_at if row.state == "succeeded" and row.started_at else None
+    return Job(
+        id=row.id,
+        state=row.state,
+        source=row.source,
+        created_at=row.created_at,
+        kind=row.kind,
+        owner=row.owner,
+        priority=row.priority,
+        model=row.model,
+        language=row.language,
+        options=json.loads(row.options),
+        media=media,
+        filename=row.filename,
+        duration=row.duration,
+        attempt=row.attempt,
+        crashes=row.crashes,
+        worker=row.worker_id,
+        stage=row.stage,
+        progress=row.progress,
+        position=position,
+        wait_s=wait,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        processing_s=took_s,
+        error_code=row.error_code,
+        error=row.error,
+        callback_url=row.callback_url,
+        batch=row.batch,
+        dedupe_key=row.dedupe_key,
+        cancel_requested=row.cancel_requested,
+        cached=row.cached,
+        token_count=row.token_count,
+        gpu=json.loads(row.gpu) if row.gpu else None,
+    )
