@@ -36,6 +36,7 @@ StenogramError              error
 │   ├── NotAllowed          not_allowed           the key may not do this, or the origin may not ask it
 │   └── TooManyRequests     too_many_requests     over a limit; later it will do
 ├── WorkerDied              worker_died           the recording brought down its worker again and again
+├── InternalError           internal_error        a fault of this program
 └── Cancelled               cancelled             stopped on request
 
 The first paragraph of a class docstring is its message; names in braces are filled from the keyword arguments.
@@ -269,6 +270,12 @@ class WorkerDied(StenogramError):
     """{crashes} workers died over this recording without getting any further, so it is not tried again. {cause}"""
 
     code = "worker_died"
+
+
+class InternalError(StenogramError):
+    """The job failed for a fault of this program: {cause}. The log has more; please report it."""
+
+    code = "internal_error"
 
 
 class Cancelled(StenogramError):

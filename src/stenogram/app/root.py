@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -26,7 +26,7 @@ from stenogram.models.choose import Choice, choose
 from stenogram.models.residency import Residency
 from stenogram.performance import optimize_memory
 from stenogram.protocols import Cache, Engine
-from stenogram.types import Device, LoadOptions, VadOptions
+from stenogram.types import Device, LoadOptions, ModelFiles, VadOptions
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class App:
         """The app with its real parts, and the models in memory that the settings name."""
         settings = settings or Settings()
         app = cls(settings, open_cache(settings), Decoder(), free_bytes=free_memory)
-        app.preload()
+        app.preload([name.strip() for name in settings.preload.split(",") if name.strip()])
         return app
 
     def __enter__(self) -> Self:
@@ -84,18 +84,29 @@ class App:
             self.decoder.close()
         self.models.close()
 
-    def preload(self) -> None:
-        """Load the models that the settings name, as far as they are installed and fit (R22)."""
+    def preload(self, names: Sequence[str], load: LoadOptions | None = None, told: int = logging.WARNING) -> None:
+        """Load models, as far as they are installed and fit (R22); one that is not is logged at the level ``told``."""
         wanted = []
-        for name in (name.strip() for name in self.settings.preload.split(",")):
-            if not name:
-                continue
+        for name in names:
             try:
-                files = self.model_for(name, None, self.settings).files
-                wanted.append((files, settle(self.engine_named(files.engine), LoadOptions())))
+                wanted.append(self._weights(name, load))
             except StenogramError as error:
-                log.warning("%s is not preloaded: %s", name, error)
+                log.log(told, "%s is not preloaded: %s", name, error)
         self.models.preload(wanted)
+
+    def load(self, name: str, load: LoadOptions | None = None) -> None:
+        """Have a model in memory. Raises ``ModelError``, ``EngineError``."""
+        files, options = self._weights(name, load)
+        with self.models.lend(files, options):
+            pass
+
+    def unload(self, name: str) -> bool:
+        """Free a model that nobody uses, however it was loaded; whether there was one. Raises ``ModelError``."""
+        return self.models.unload(self.model_for(name, None, self.settings).files.digest)
+
+    def _weights(self, name: str, load: LoadOptions | None) -> tuple[ModelFiles, LoadOptions]:
+        files = self.model_for(name, None, self.settings).files
+        return files, settle(self.engine_named(files.engine), load or LoadOptions())
 
     def _budget_bytes(self, device: Device) -> int:
         """What models may take: as set, or a share of what is free and what they have already."""

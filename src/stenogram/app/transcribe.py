@@ -12,17 +12,18 @@ from stenogram import events, languages
 from stenogram.app import profile
 from stenogram.app.root import App
 from stenogram.audio.survey import Survey, survey
-from stenogram.cache import workspace
+from stenogram.cache import ScopedCache, workspace
 from stenogram.config import Profile
 from stenogram.engines.options import check, fallbacks, settle
 from stenogram.formats import stored
+from stenogram.models.choose import Choice
 from stenogram.models.speed import expected_rtfx
 from stenogram.performance import RUNS
 from stenogram.pipeline import keys
 from stenogram.pipeline.parts import Parts, Recording, Watch
 from stenogram.pipeline.run import transcribe as run
-from stenogram.protocols import Engine
-from stenogram.types import LoadOptions, ModelFiles, RunOptions, Segment, Transcript
+from stenogram.protocols import Cache, Engine
+from stenogram.types import LoadOptions, ModelFiles, RunOptions, Segment, TranscribeOptions, Transcript
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ class Request:
     run: RunOptions = field(default_factory=RunOptions)
     load: LoadOptions = field(default_factory=LoadOptions)
     profile: Profile = "balanced"
+    scope: str | None = None
+    """Whose results may answer: None: those of all; else only what was found under the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,11 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
     ``StorageError``, ``Cancelled``.
     """
     resolved, watch = resolve(app, request), watch or Watch()
+    cache = app.cache if request.scope is None else ScopedCache(app.cache, request.scope)
     with RUNS.run(watch.listener) as listener, workspace(app.settings.cache_dir) as folder:
         watch = replace(watch, listener=listener)
         recording = Recording.read(request.source, watch.stop)
-        decision = _decide(app, request, resolved, _Look(app, recording, folder, watch))
+        decision = _decide(app, request, resolved, _Look(app, cache, recording, folder, watch))
         options = profile.apply(decision.name, resolved.engine, resolved.run.transcribe)
         parts = Parts(
             decoder=app.decoder,
@@ -70,7 +74,7 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
             files=resolved.files,
             options=resolved.load,
             lend=functools.partial(app.models.lend, resolved.files),
-            cache=app.cache,
+            cache=cache,
             fallbacks=fallbacks(resolved.engine, resolved.load),
             discard=functools.partial(app.models.unload, resolved.files.digest),
             free_bytes=app.free_bytes,
@@ -102,13 +106,27 @@ def resolve(app: App, request: Request) -> Resolved:
     options = request.run.transcribe
     if options.language is not None:
         options = replace(options, language=languages.code_of(options.language))
-    choice = app.model_for(request.model, options.language, replace(app.settings, profile=request.profile))
+    choice, engine = _chosen(app, request, options)
     files = choice.files
-    engine = app.engine_named(files.engine)
-    check(engine, files, options)
     load = settle(engine, request.load)
     choices = choice.reason, f"{load.compute_type} on {load.device}"
     return Resolved(engine, files, replace(request.run, transcribe=options), load, choices, choice.warning)
+
+
+def validate(app: App, request: Request) -> tuple[Engine, ModelFiles]:
+    """Refuse what the model cannot do, without asking whether this machine could: another one may do the work.
+
+    Raises ``OptionNotSupported``, ``OptionError``, ``LanguageNotSupported``, ``ModelError``.
+    """
+    choice, engine = _chosen(app, request, request.run.transcribe)
+    return engine, choice.files
+
+
+def _chosen(app: App, request: Request, options: TranscribeOptions) -> tuple[Choice, Engine]:
+    choice = app.model_for(request.model, options.language, replace(app.settings, profile=request.profile))
+    engine = app.engine_named(choice.files.engine)
+    check(engine, choice.files, options)
+    return choice, engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +134,7 @@ class _Look:
     """A first look at a recording, taken once for the same bytes."""
 
     app: App
+    cache: Cache
     recording: Recording
     folder: Path
     watch: Watch
@@ -123,10 +142,10 @@ class _Look:
     def take(self, options: RunOptions) -> Survey:
         """What there is to see. Raises ``InputError``."""
         key = keys.of_survey(self.recording.digest, options)
-        known = stored.read(Survey, self.app.cache.get("survey", key))
+        known = stored.read(Survey, self.cache.get("survey", key))
         if known is None:
             known = survey(self.app.decoder, self.recording.path, self.folder, options.decode, self.watch.stop)
-            self.app.cache.put("survey", key, stored.write(known))
+            self.cache.put("survey", key, stored.write(known))
         return known
 
 

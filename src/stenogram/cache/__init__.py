@@ -9,7 +9,8 @@
 """
 
 from stenogram.cache.local import CacheInfo, KindInfo, LocalCache
+from stenogram.cache.scoped import ScopedCache
 from stenogram.cache.shared import SharedCache, open_cache
 from stenogram.cache.workspace import sweep, workspace
 
-__all__ = ["CacheInfo", "KindInfo", "LocalCache", "SharedCache", "open_cache", "sweep", "workspace"]
+__all__ = ["CacheInfo", "KindInfo", "LocalCache", "ScopedCache", "SharedCache", "open_cache", "sweep", "workspace"]

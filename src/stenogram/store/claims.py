@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, select, update
 
 from stenogram.errors import StenogramError, WorkerDied
 from stenogram.formats import service
@@ -107,7 +107,7 @@ def record(tx: Transaction, lease: Lease, progress: Progress, happenings: Sequen
     row = tx.connection.execute(
         update(table)
         .where(_held(lease))
-        .values(**told, advanced=or_(table.c.advanced, progress.advanced))
+        .values(**told, **({"advanced": True} if progress.advanced else {}))
         .returning(table.c.cancel_requested, table.c.dedupe_key)
     ).first()
     if row is None:

@@ -58,9 +58,9 @@ def after(connection: Connection, job_id: str, seq: int, limit: int = 1000) -> l
 def segments_told(connection: Connection, job_id: str) -> int:
     """How many segments of a job were told: the next attempt goes on after them."""
     query = select(func.count()).where(job_events.c.job_id == job_id, job_events.c.kind == "segment")
-    return connection.execute(query).scalar_one()
+    return int(connection.execute(query).scalar_one())
 
 
 def _last(connection: Connection, job_id: str) -> int:
     query = select(func.coalesce(func.max(job_events.c.seq), 0)).where(job_events.c.job_id == job_id)
-    return connection.execute(query).scalar_one()
+    return int(connection.execute(query).scalar_one())

@@ -12,9 +12,10 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
 
 from stenogram.job import UNFINISHED, Job, JobSource, JobState, Media
-from stenogram.store import events, results
+from stenogram.store import events
 from stenogram.store.database import Transaction
 from stenogram.store.tables import jobs, workers
+from stenogram.store.tables import results as results_table
 
 FAIR_SHARE = 1000
 """One step of priority outweighs this many unfinished jobs of the same owner."""
@@ -53,9 +54,9 @@ class Filter:
 
 
 def put(tx: Transaction, new: NewJob) -> tuple[Job, int]:
-    """Add a job that waits; its rank comes with it: higher ``priority`` first, and among equals whose owner has less
-    in hand.
+    """Add a job that waits, and give its rank too.
 
+    Higher ``priority`` goes first, and among equals whose owner has less in hand.
     What an identical job that is running has told so far is told of this one too.
     """
     now = time.time()
@@ -200,7 +201,7 @@ def twin_with_result(connection: Connection, dedupe_key: str) -> Job | None:
     """The last job of this key that succeeded and still has its result."""
     row = connection.execute(
         select(jobs)
-        .join(results.table, results.table.c.job_id == jobs.c.id)
+        .join(results_table, results_table.c.job_id == jobs.c.id)
         .where(jobs.c.dedupe_key == dedupe_key, jobs.c.state == "succeeded")
         .order_by(jobs.c.finished_at.desc())
         .limit(1)
@@ -229,9 +230,13 @@ def forget_media(tx: Transaction, job_ids: Iterable[str]) -> None:
     tx.connection.execute(update(jobs).where(jobs.c.id.in_(list(job_ids))).values(media_url=None))
 
 
-def with_needless_media(connection: Connection, failed_before: float, limit: int = 100) -> list[tuple[str, str]]:
-    """Ids and media URLs of jobs whose recording is to be deleted: as the job says, once it has succeeded or was
-    cancelled; of a failed one, which may be tried again, when it ended before ``failed_before``.
+def with_needless_media(
+    connection: Connection, failed_before: float, job_id: str | None = None, limit: int = 100
+) -> list[tuple[str, str]]:
+    """Ids and media URLs of jobs whose recording is to be deleted, where the job says so.
+
+    Once it has succeeded or was cancelled; a failed one, which may be tried again, when it ended before
+    ``failed_before``.
     """
     query = select(jobs.c.id, jobs.c.media_url).where(
         jobs.c.delete_media,
@@ -241,6 +246,8 @@ def with_needless_media(connection: Connection, failed_before: float, limit: int
             and_(jobs.c.state == "failed", jobs.c.finished_at < failed_before),
         ),
     )
+    if job_id is not None:
+        query = query.where(jobs.c.id == job_id)
     return [(row.id, row.media_url) for row in connection.execute(query.limit(limit))]
 
 

@@ -14,6 +14,7 @@ from stenogram.store.database import Transaction
 from stenogram.store.tables import controls, workers
 
 WorkerState = Literal["starting", "idle", "busy", "lost", "stopped"]
+Gone = Literal["lost", "stopped"]
 ALIVE: tuple[WorkerState, ...] = ("starting", "idle", "busy")
 Command = Literal["load", "unload"]
 
@@ -90,7 +91,13 @@ def tell(tx: Transaction, worker_id: str, state: WorkerState, **facts: Any) -> N
     tx.wake("workers")
 
 
-def end(tx: Transaction, worker_id: str, state: Literal["lost", "stopped"], fault: str | None = None) -> None:
+def note_loaded(tx: Transaction, worker_id: str, names: Sequence[str]) -> None:
+    """Note which models a worker has in memory."""
+    tx.connection.execute(update(workers).where(workers.c.id == worker_id).values(loaded=json.dumps(list(names))))
+    tx.wake("workers")
+
+
+def end(tx: Transaction, worker_id: str, state: Gone, fault: str | None = None) -> None:
     """The worker is gone."""
     values = {
         "state": state,

@@ -1,0 +1,227 @@
+"""Use cases: submit, find, list, cancel, retry and delete jobs, for whoever may."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from stenogram import languages
+from stenogram.app.house import House
+from stenogram.app.transcribe import Request, validate
+from stenogram.config import Profile
+from stenogram.errors import Conflict, DatabaseError, NotFound, RequestError
+from stenogram.job import Caller, Job, JobEvent, JobSource, Media
+from stenogram.jobs.callbacks.address import check as check_address
+from stenogram.store import claims, events, idempotency, jobs, results
+from stenogram.store.database import Transaction
+from stenogram.store.idempotency import Remembered
+from stenogram.types import ComputeType, RunOptions, Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for, the same for every recording of a request."""
+
+    source: JobSource
+    model: str = "auto"
+    run: RunOptions = field(default_factory=RunOptions)
+    profile: Profile = "auto"
+    compute_type: ComputeType = "default"
+    priority: int = 0
+    callback_url: str | None = None
+    delete_media: bool | None = None
+    """None: as the settings say for this source."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What the face that took it in must know again when it answers; no part of the result depends on it."""
+
+
+def check(house: House, order: Order) -> Order:
+    """The order in its normal form. Refuses what could never be done, before anything is stored.
+
+    Raises ``OptionError``, ``LanguageNotSupported``, ``ModelError``, ``CallbackRefused``.
+    """
+    language = order.run.transcribe.language
+    if language is not None:
+        transcribe = replace(order.run.transcribe, language=languages.code_of(language))
+        order = replace(order, run=replace(order.run, transcribe=transcribe))
+    validate(house.app, _request(order))
+    if order.callback_url is not None:
+        check_address(order.callback_url, house.server.callback_allow)
+    return order
+
+
+def submit(
+    house: House, caller: Caller, order: Order, recordings: Sequence[Media], idempotency_key: str | None = None
+) -> list[Job]:
+    """Put in one job for each recording, all or none; what an identical job had found answers at once.
+
+    With an ``idempotency_key`` that was used before, gives the jobs of that time, and deletes the recordings. Raises
+    what ``check`` raises, ``Conflict`` for a key that was used for another request, ``DatabaseUnavailable``,
+    ``StorageFull``.
+    """
+    order = check(house, order)
+    if not recordings:
+        raise RequestError(cause="no recording came with the request")
+    fingerprint = _digest([_identity(house, order), order.callback_url, [media.digest for media in recordings]])
+    if idempotency_key is not None:
+        known = _repeated(house, caller, idempotency_key, fingerprint)
+        if known is not None:
+            _discard(house, recordings)
+            return known
+    batch = _digest([media.url for media in recordings])[:32] if len(recordings) > 1 else None
+    try:
+        with house.db.write() as tx:
+            found = [_put(house, tx, caller, order, media, batch) for media in recordings]
+            if idempotency_key is not None:
+                ids = [job.id for job in found]
+                idempotency.put(tx, caller.owner, idempotency_key, Remembered(fingerprint, ids))
+    except DatabaseError:
+        known = _repeated(house, caller, idempotency_key, fingerprint) if idempotency_key is not None else None
+        if known is None:
+            raise
+        _discard(house, recordings)  # the same request came twice at once, and the other was first
+        return known
+    return found
+
+
+def find(house: House, caller: Caller, job_id: str) -> Job:
+    """Raises ``NotFound``, also for a job of another owner."""
+    with house.db.read() as connection:
+        job = jobs.find(connection, job_id)
+    if job is None or not caller.owns(job.owner):
+        raise NotFound(what="job", id=job_id)
+    return job
+
+
+def listing(
+    house: House, caller: Caller, wanted: jobs.Filter, limit: int, before: tuple[float, str] | None
+) -> Sequence[Job]:
+    """The caller's jobs, newest first."""
+    if not caller.admin:
+        wanted = replace(wanted, owner=caller.owner)
+    with house.db.read() as connection:
+        return jobs.listing(connection, wanted, limit, before)
+
+
+def transcript(house: House, caller: Caller, job_id: str) -> Transcript:
+    """The transcript of a job that succeeded. Raises ``NotFound``, ``Conflict`` while there is none."""
+    job = find(house, caller, job_id)
+    with house.db.read() as connection:
+        found = results.find(connection, job_id)
+    if found is None:
+        raise Conflict(what=f"job {job_id}", cause=f"it is {job.state}, so there is no transcript")
+    return found
+
+
+def events_after(house: House, job_id: str, seq: int) -> list[JobEvent]:
+    """What happened to a job after event ``seq``."""
+    with house.db.read() as connection:
+        return events.after(connection, job_id, seq)
+
+
+def cancel(house: House, caller: Caller, job_id: str) -> Job:
+    """Cancel a job; one that runs stops soon. Raises ``NotFound``, ``Conflict`` for one that is over."""
+    job = find(house, caller, job_id)
+    if job.finished and job.state != "cancelled":
+        raise Conflict(what=f"job {job_id}", cause=f"it has {job.state} already")
+    with house.db.write() as tx:
+        claims.cancel(tx, job_id)
+    return find(house, caller, job_id)
+
+
+def abandon(house: House, job: Job) -> None:
+    """Whoever waited for a job is gone: cancel it, unless its work serves another one too."""
+    with house.db.write() as tx:
+        if not jobs.others_wait(tx.connection, job):
+            claims.cancel(tx, job.id)
+
+
+def retry(house: House, caller: Caller, job_id: str) -> Job:
+    """Let a job that failed or was cancelled run once more. Raises ``NotFound``, ``Conflict``."""
+    job = find(house, caller, job_id)
+    with house.db.write() as tx:
+        released = claims.retry(tx, job_id)
+        if released is not None:
+            house.queue.submit(tx, released.job_id, released.rank, released.lock)
+    if released is None:
+        cause = f"it is {job.state}" if job.media is not None else "its recording was deleted"
+        raise Conflict(what=f"job {job_id}", cause=cause)
+    return find(house, caller, job_id)
+
+
+def delete(house: House, caller: Caller, job_id: str) -> None:
+    """Delete a job that is over, with its recording and transcript. Raises ``NotFound``, ``Conflict``."""
+    job = find(house, caller, job_id)
+    if not job.finished:
+        raise Conflict(what=f"job {job_id}", cause=f"it is {job.state}; cancel it first")
+    if job.media is not None:
+        house.media.delete(job.media.url)
+    with house.db.write() as tx:
+        jobs.remove(tx, [job_id])
+
+
+def _put(house: House, tx: Transaction, caller: Caller, order: Order, media: Media, batch: str | None) -> Job:
+    scope = caller.owner if house.server.cache_scope == "owner" else None
+    dedupe_key = _digest([scope, media.digest, _identity(house, order)])
+    settings = house.server
+    by_setting = settings.delete_library_media if order.source == "v1" else settings.delete_service_media
+    run = asdict(order.run)
+    job, rank = jobs.put(
+        tx,
+        jobs.NewJob(
+            source=order.source,
+            media=media,
+            model=order.model,
+            options={"run": run, "profile": order.profile, "compute_type": order.compute_type, "extra": order.extra},
+            language=order.run.transcribe.language,
+            owner=caller.owner,
+            priority=caller.priority + order.priority,
+            callback_url=order.callback_url,
+            batch=batch,
+            dedupe_key=dedupe_key,
+            delete_media=by_setting if order.delete_media is None else order.delete_media,
+        ),
+    )
+    twin = jobs.twin_with_result(tx.connection, dedupe_key)
+    if twin is None:
+        house.queue.submit(tx, job.id, rank, dedupe_key)
+        return job
+    stored = results.find_stored(tx.connection, twin.id)
+    if stored is not None:
+        claims.answer(tx, job.id, results.unpack(stored), stored)
+    return jobs.find(tx.connection, job.id) or job
+
+
+def _identity(house: House, order: Order) -> list[Any]:
+    """All that the transcript depends on beside the recording."""
+    choice = house.app.model_for(order.model, order.run.transcribe.language, house.settings)
+    engine = house.app.engine_named(choice.files.engine)
+    return [choice.files.digest, engine.version, asdict(order.run), order.profile, order.compute_type]
+
+
+def _request(order: Order) -> Request:
+    return Request(Path(), order.model, order.run, profile=order.profile)
+
+
+def _repeated(house: House, caller: Caller, key: str, fingerprint: str) -> list[Job] | None:
+    with house.db.read() as connection:
+        known = idempotency.find(connection, caller.owner, key)
+        if known is None:
+            return None
+        found = [jobs.find(connection, job_id) for job_id in known.job_ids]
+    if known.fingerprint != fingerprint:
+        raise Conflict(what=f"Idempotency-Key {key}", cause="it was used for another request")
+    return [job for job in found if job is not None]
+
+
+def _discard(house: House, recordings: Sequence[Media]) -> None:
+    for media in recordings:
+        house.media.delete(media.url)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
