@@ -92,6 +92,7 @@ class ServerSettings:
     db_name: str = option("stenogram", "Database in PostgreSQL.", env="DB_NAME")
     db_user: str | None = option(None, "User of PostgreSQL.", env="DB_USER")
     db_pass: str | None = option(None, "Password of PostgreSQL.", env="DB_PASS")
+    db_schema: str | None = option(None, "Schema of PostgreSQL for the tables; unset: the user's own default.")
 
     worker_devices: str = option(
         "auto", "One worker for each, separated by commas: cpu, cuda:0 ...; auto: every GPU, else cpu; none: no worker."

@@ -15,7 +15,7 @@ from stenogram.app.worker import letter_of
 from stenogram.config import ServerSettings, Settings
 from stenogram.job import Caller, Job, Media
 from stenogram.jobs.supervisor import Start, Supervisor
-from stenogram.store.tables import metadata
+from stenogram.store import schema
 
 CALLER = Caller()
 
@@ -23,7 +23,7 @@ CALLER = Caller()
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     with House.open(Settings(home=str(tmp_path)), ServerSettings()) as opened:
-        metadata.create_all(opened.db.engine)
+        schema.upgrade(opened.db)
         yield opened
 
 

@@ -31,7 +31,7 @@ class House:
     @classmethod
     def open(cls, settings: Settings, server: ServerSettings) -> Self:
         """Everything with its real parts; no model is loaded, and the tables must be there (``store.schema``)."""
-        db = Database.open(url_of(settings, server))
+        db = Database.open(url_of(settings, server), server.db_schema)
         app = App(settings, open_cache(settings), Decoder(), free_bytes=free_memory)
         media = MediaStore(server.media_url or str(settings.data_dir / "media"), settings.cache_dir / "work")
         return cls(settings, server, app, db, media, open_queue(db))

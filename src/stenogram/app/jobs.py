@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stenogram import languages
+from stenogram.app import enabled
 from stenogram.app.house import House
 from stenogram.app.transcribe import Request, validate
 from stenogram.config import Profile
@@ -39,19 +40,20 @@ class Order:
     """What the face that took it in must know again when it answers; no part of the result depends on it."""
 
 
-def check(house: House, order: Order) -> Order:
-    """The order in its normal form. Refuses what could never be done, before anything is stored.
+def check(house: House, order: Order) -> tuple[Order, list[Any]]:
+    """The order in its normal form, and all that its transcripts depend on beside the recording.
 
-    Raises ``OptionError``, ``LanguageNotSupported``, ``ModelError``, ``CallbackRefused``.
+    Refuses what could never be done, before anything is stored. Raises ``OptionError``, ``LanguageNotSupported``, ``ModelError``, ``CallbackRefused``.
     """
     language = order.run.transcribe.language
     if language is not None:
         transcribe = replace(order.run.transcribe, language=languages.code_of(language))
         order = replace(order, run=replace(order.run, transcribe=transcribe))
-    validate(house.app, _request(order))
+    enabled.check(house, order.model)
+    engine, files = validate(house.app, Request(Path(), order.model, order.run, profile=order.profile))
     if order.callback_url is not None:
         check_address(order.callback_url, house.server.callback_allow)
-    return order
+    return order, [files.digest, engine.version, asdict(order.run), order.profile, order.compute_type]
 
 
 def submit(
@@ -63,10 +65,10 @@ def submit(
     what ``check`` raises, ``Conflict`` for a key that was used for another request, ``DatabaseUnavailable``,
     ``StorageFull``.
     """
-    order = check(house, order)
+    order, identity = check(house, order)
     if not recordings:
         raise RequestError(cause="no recording came with the request")
-    fingerprint = _digest([_identity(house, order), order.callback_url, [media.digest for media in recordings]])
+    fingerprint = _digest([identity, order.callback_url, [media.digest for media in recordings]])
     if idempotency_key is not None:
         known = _repeated(house, caller, idempotency_key, fingerprint)
         if known is not None:
@@ -75,7 +77,7 @@ def submit(
     batch = _digest([media.url for media in recordings])[:32] if len(recordings) > 1 else None
     try:
         with house.db.write() as tx:
-            found = [_put(house, tx, caller, order, media, batch) for media in recordings]
+            found = [_put(house, tx, caller, _Entry(order, media, identity, batch)) for media in recordings]
             if idempotency_key is not None:
                 ids = [job.id for job in found]
                 idempotency.put(tx, caller.owner, idempotency_key, Remembered(fingerprint, ids))
@@ -164,9 +166,20 @@ def delete(house: House, caller: Caller, job_id: str) -> None:
         jobs.remove(tx, [job_id])
 
 
-def _put(house: House, tx: Transaction, caller: Caller, order: Order, media: Media, batch: str | None) -> Job:
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One recording of an order."""
+
+    order: Order
+    media: Media
+    identity: list[Any]
+    batch: str | None
+
+
+def _put(house: House, tx: Transaction, caller: Caller, entry: _Entry) -> Job:
+    order, media = entry.order, entry.media
     scope = caller.owner if house.server.cache_scope == "owner" else None
-    dedupe_key = _digest([scope, media.digest, _identity(house, order)])
+    dedupe_key = _digest([scope, media.digest, entry.identity])
     settings = house.server
     by_setting = settings.delete_library_media if order.source == "v1" else settings.delete_service_media
     run = asdict(order.run)
@@ -181,7 +194,7 @@ def _put(house: House, tx: Transaction, caller: Caller, order: Order, media: Med
             owner=caller.owner,
             priority=caller.priority + order.priority,
             callback_url=order.callback_url,
-            batch=batch,
+            batch=entry.batch,
             dedupe_key=dedupe_key,
             delete_media=by_setting if order.delete_media is None else order.delete_media,
         ),
@@ -194,17 +207,6 @@ def _put(house: House, tx: Transaction, caller: Caller, order: Order, media: Med
     if stored is not None:
         claims.answer(tx, job.id, results.unpack(stored), stored)
     return jobs.find(tx.connection, job.id) or job
-
-
-def _identity(house: House, order: Order) -> list[Any]:
-    """All that the transcript depends on beside the recording."""
-    choice = house.app.model_for(order.model, order.run.transcribe.language, house.settings)
-    engine = house.app.engine_named(choice.files.engine)
-    return [choice.files.digest, engine.version, asdict(order.run), order.profile, order.compute_type]
-
-
-def _request(order: Order) -> Request:
-    return Request(Path(), order.model, order.run, profile=order.profile)
 
 
 def _repeated(house: House, caller: Caller, key: str, fingerprint: str) -> list[Job] | None:

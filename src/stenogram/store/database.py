@@ -88,8 +88,11 @@ class Database:
         self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if engine.dialect.name == "sqlite" else "postgresql"
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """The database at ``url``; nothing is sent to it yet. Raises ``OptionError`` for a URL of another kind."""
+    def open(cls, url: str, schema: str | None = None) -> Self:
+        """The database at ``url``; nothing is sent to it yet. ``schema`` is PostgreSQL's, for our tables.
+
+        Raises ``OptionError`` for a URL of another kind.
+        """
         try:
             parsed = make_url(url.replace("postgres://", "postgresql://", 1))
         except sqlalchemy.exc.ArgumentError as error:
@@ -101,6 +104,8 @@ class Database:
             shown = parsed.render_as_string()  # without the password
             raise OptionError(name="DATABASE_URL", value=shown, cause="must begin with postgresql:// or sqlite:///")
         parsed = parsed.set(drivername="postgresql+psycopg")
+        if schema is not None:
+            parsed = parsed.update_query_dict({"options": f"-c search_path={schema},public"})
         engine = sqlalchemy.create_engine(
             parsed,
             pool_size=10,

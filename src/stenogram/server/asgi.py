@@ -1,0 +1,70 @@
+"""Puts the server together: ``build(house)`` gives the ASGI app."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from stenogram.accounts.keys import Doorkeeper
+from stenogram.app.enabled import fetch_enabled
+from stenogram.app.house import House
+from stenogram.app.housekeeping import keep_tidy
+from stenogram.jobs.callbacks.deliver import Deliverer
+from stenogram.jobs.callbacks.send import Sender
+from stenogram.server import errors
+from stenogram.server.board import Board
+from stenogram.server.guard import Guard, names_of
+from stenogram.server.hub import Hub
+from stenogram.server.limits import Limits
+from stenogram.server.routes import jobs, live, metrics, models, openai, service, system, transcriptions
+from stenogram.server.state import State
+
+_DESCRIPTION = """Self-hosted speech-to-text. `/v1` speaks the OpenAI audio API, `/api/v1` is everything the product can
+do, and `/transcribe`, `/queue`, `/status`, `/health` are the GPU service with callbacks."""
+_HOUR_S = 3600.0
+
+
+def build(house: House) -> FastAPI:
+    """The app over an open house, whose tables are there."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        hub = Hub(asyncio.get_running_loop())
+        board = Board(house, hub)
+        app.state.stenogram = State(house, hub, board, Doorkeeper(house.db), Limits())
+        hub.attach(house.db)
+        settings = house.server
+        sender = Sender(settings.callback_allow, settings.callback_timeout_s)
+        deliverer = Deliverer(house.db, sender, settings.callback_secret, settings.callback_give_up_h * _HOUR_S)
+        deliverer.start()
+        stop = threading.Event()
+        for target in (fetch_enabled, keep_tidy):
+            threading.Thread(target=target, args=(house, stop), name=target.__name__, daemon=True).start()
+        board.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            hub.close()
+            await board.stop()
+            deliverer.stop()
+
+    app = FastAPI(title="Stenogram", version=version("stenogram"), description=_DESCRIPTION, lifespan=lifespan)
+    errors.install(app)
+    for module in (service, openai, jobs, transcriptions, models, system, metrics, live):
+        app.include_router(module.router)
+    app.mount("/web", live.static)
+    origins = [origin.strip() for origin in house.server.cors_origins.split(",") if origin.strip()]
+    if origins:
+        exposed = ["x-request-id", "x-stenogram-warning"]
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed
+        )
+    app.add_middleware(Guard, names=names_of(house.server.host, house.server.allowed_hosts), origins=origins)
+    return app

@@ -1,0 +1,64 @@
+"""Following a job from the event loop: its events as they come, and its end. Nobody who waits holds a thread."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from anyio import to_thread
+
+from stenogram.app import jobs
+from stenogram.errors import DatabaseUnavailable
+from stenogram.job import Caller, Job, JobEvent
+from stenogram.server.state import State
+
+_LOOK_AGAIN_S = 5.0
+"""A wake-up may be lost; this long at most is an event late for it."""
+KEEP_ALIVE_S = 10.0
+_EVERYBODY = Caller()
+
+
+async def events_of(state: State, job_id: str, seq: int) -> AsyncIterator[JobEvent | None]:
+    """The events after ``seq``, until the job is over; None where nothing came for a while.
+
+    Ends without the last event when the server stops, or the job is deleted.
+    """
+    silent_s = 0.0
+    with state.hub.watch(f"job:{job_id}") as watch:
+        while not state.hub.closing:
+            try:
+                found = await to_thread.run_sync(jobs.events_after, state.house, job_id, seq)
+            except DatabaseUnavailable:
+                found = []
+            for event in found:
+                seq = event.seq
+                yield event
+                if ends(event):
+                    return
+            if found:
+                silent_s = 0.0
+                continue
+            if not await watch.wait(_LOOK_AGAIN_S):
+                silent_s += _LOOK_AGAIN_S
+                if silent_s >= KEEP_ALIVE_S:
+                    silent_s = 0.0
+                    yield None
+
+
+def ends(event: JobEvent) -> bool:
+    """Whether nothing follows this event."""
+    return event.kind == "state" and event.payload["state"] not in ("queued", "running")
+
+
+async def end_of(state: State, job_id: str) -> Job:
+    """Wait until a job is over. Raises ``NotFound`` when it is deleted meanwhile, ``DatabaseUnavailable`` at a stop."""
+    with state.hub.watch(f"job:{job_id}") as watch:
+        while True:
+            try:
+                job = await to_thread.run_sync(jobs.find, state.house, _EVERYBODY, job_id)
+            except DatabaseUnavailable:
+                job = None
+            if job is not None and job.finished:
+                return job
+            if state.hub.closing:
+                raise DatabaseUnavailable(where="the server", cause="it is stopping")
+            await watch.wait(_LOOK_AGAIN_S)

@@ -1,0 +1,81 @@
+"""Form fields of the options of ``types``: parsed and documented from their declarations, none is named here twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
+
+from stenogram import config
+from stenogram.app.jobs import Order
+from stenogram.config import Settings
+from stenogram.errors import OptionError, StenogramError
+from stenogram.job import JobSource
+from stenogram.server.upload import Form
+from stenogram.types import DecodeOptions, LoadOptions, RunOptions, TranscribeOptions, VadOptions
+
+GROUPS = (DecodeOptions, VadOptions, TranscribeOptions)
+"""All that decides the text of a recording."""
+_OF_SETTINGS = ("model", "profile")
+_OF_LOAD = ("compute_type",)
+"""Where to compute is the operator's to say; in which number type, the client's too."""
+
+
+def properties() -> dict[str, Mapping[str, Any]]:
+    """Every option as a property of a form (JSON Schema)."""
+    found = {row.name: _schema(row) for group in GROUPS for row in config.rows(group)}
+    found |= {row.name: _schema(row) for row in config.rows(Settings) if row.name in _OF_SETTINGS}
+    return found | {row.name: _schema(row) for row in config.rows(LoadOptions) if row.name in _OF_LOAD}
+
+
+def order_of(form: Form, source: JobSource, environ: Mapping[str, str] | None = None) -> Order:
+    """What a form asks for; what it does not say has its default.
+
+    Raises ``OptionError``, with ``param``, for a value that cannot be.
+    """
+    environ = {} if environ is None else environ
+    given = {name: form.get(name) for name in properties()}
+    try:
+        run = RunOptions(*(config.read(group, given, environ) for group in GROUPS))  # type: ignore[arg-type]
+        settings = config.read(Settings, {name: given[name] for name in _OF_SETTINGS}, environ)
+        load = config.read(LoadOptions, {name: given[name] for name in _OF_LOAD}, environ)
+    except OptionError as error:
+        raise named(error) from error
+    return Order(
+        source=source, model=settings.model, run=run, profile=settings.profile, compute_type=load.compute_type
+    )
+
+
+def named(error: OptionError) -> OptionError:
+    """The same error by the name of the form's field, instead of the flag's."""
+    name = str(error.facts.get("name", "")).removeprefix("--").replace("-", "_")
+    facts = {**error.facts, "name": name, "param": name}
+    if type(error) is not OptionError:
+        error.facts = facts
+        return error
+    return OptionError(**facts)  # type: ignore[arg-type]
+
+
+def param_of(error: StenogramError) -> str | None:
+    """The form's field that an error is about."""
+    name = error.facts.get("option") or error.facts.get("name")
+    return str(name) if name else None
+
+
+def _schema(row: config.OptionRow) -> dict[str, Any]:
+    schema: dict[str, Any] = {"description": row.help, **_type(row.type)}
+    if row.default is not None:
+        schema["default"] = row.default
+    if row.low is not None:
+        schema["minimum"] = row.low
+    if row.high is not None:
+        schema["maximum"] = row.high
+    return schema
+
+
+def _type(kind: Any) -> dict[str, Any]:
+    if isinstance(kind, UnionType):
+        kind = next(part for part in get_args(kind) if part is not type(None))
+    if get_origin(kind) is Literal:
+        return {"type": "string", "enum": list(get_args(kind))}
+    return {"type": {bool: "boolean", int: "integer", float: "number"}.get(kind, "string")}

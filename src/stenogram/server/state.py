@@ -1,0 +1,30 @@
+"""What the routes share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import HTTPConnection
+
+from stenogram.accounts.keys import Doorkeeper
+from stenogram.app.house import House
+from stenogram.server.board import Board
+from stenogram.server.hub import Hub
+from stenogram.server.limits import Limits
+
+
+@dataclass(slots=True)
+class State:
+    """Lives as long as the server; found from every request."""
+
+    house: House
+    hub: Hub
+    board: Board
+    door: Doorkeeper
+    limits: Limits
+
+
+def state_of(connection: HTTPConnection) -> State:
+    """The state of the server that a request came to."""
+    return cast("State", connection.app.state.stenogram)

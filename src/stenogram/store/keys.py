@@ -1,0 +1,110 @@
+"""API keys, as they are stored: never the key itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from stenogram.store.database import Transaction
+from stenogram.store.tables import api_keys
+
+_USE_NOTED_EVERY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key's row. Times are Unix seconds."""
+
+    id: str
+    name: str
+    prefix: str
+    """The beginning of the key, by which it is found and shown."""
+    hash: str
+    owner: str
+    scopes: frozenset[str]
+    priority: int
+    created_at: float
+    requests_per_minute: int | None = None
+    max_concurrent: int | None = None
+    expires_at: float | None = None
+    last_used_at: float | None = None
+    revoked_at: float | None = None
+
+    def valid(self, now: float) -> bool:
+        """Whether it opens anything now."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+def put(tx: Transaction, key: ApiKey) -> None:
+    """Add a key."""
+    tx.connection.execute(
+        insert(api_keys).values(
+            id=key.id,
+            name=key.name,
+            prefix=key.prefix,
+            hash=key.hash,
+            owner=key.owner,
+            scopes=json.dumps(sorted(key.scopes)),
+            priority=key.priority,
+            requests_per_minute=key.requests_per_minute,
+            max_concurrent=key.max_concurrent,
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+        )
+    )
+
+
+def find(connection: Connection, prefix: str) -> ApiKey | None:
+    """The key that begins so."""
+    row = connection.execute(select(api_keys).where(api_keys.c.prefix == prefix)).first()
+    return _of_row(row) if row is not None else None
+
+
+def listing(connection: Connection) -> Sequence[ApiKey]:
+    """Every key, oldest first."""
+    return [_of_row(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.created_at))]
+
+
+def exist(connection: Connection) -> bool:
+    """Whether a key was ever made: from then on every request needs one, also when all were revoked."""
+    return connection.execute(select(api_keys.c.id).limit(1)).first() is not None
+
+
+def revoke(tx: Transaction, key_id: str) -> bool:
+    """Make a key useless for good; False where there is none."""
+    condition = api_keys.c.id == key_id
+    if tx.connection.execute(select(api_keys.c.id).where(condition)).first() is None:
+        return False
+    unused = condition & api_keys.c.revoked_at.is_(None)
+    tx.connection.execute(update(api_keys).where(unused).values(revoked_at=time.time()))
+    return True
+
+
+def note_use(tx: Transaction, key: ApiKey) -> None:
+    """Remember that a key was used, to the minute."""
+    now = time.time()
+    if key.last_used_at is None or now - key.last_used_at > _USE_NOTED_EVERY_S:
+        tx.connection.execute(update(api_keys).where(api_keys.c.id == key.id).values(last_used_at=now))
+
+
+def _of_row(row: Row[Any]) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        name=row.name,
+        prefix=row.prefix,
+        hash=row.hash,
+        owner=row.owner,
+        scopes=frozenset(json.loads(row.scopes)),
+        priority=row.priority,
+        created_at=row.created_at,
+        requests_per_minute=row.requests_per_minute,
+        max_concurrent=row.max_concurrent,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+    )

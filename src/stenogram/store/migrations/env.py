@@ -1,0 +1,18 @@
+"""Alembic runs this: on the connection that ``store.schema`` hands over."""
+
+from alembic import context
+
+from stenogram.store.schema import ours
+from stenogram.store.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    include_name=ours,  # type: ignore[arg-type]
+    compare_type=True,
+    render_as_batch=connection.dialect.name == "sqlite",
+    transaction_per_migration=False,
+)
+with context.begin_transaction():
+    context.run_migrations()
