@@ -11,7 +11,7 @@ import pytest
 
 from stenogram.app import jobs
 from stenogram.app.house import House
-from stenogram.app.worker import letter_of
+from stenogram.app.letter import letter_of
 from stenogram.config import ServerSettings, Settings
 from stenogram.job import Caller, Job, Media
 from stenogram.jobs.supervisor import Start, Supervisor

@@ -50,7 +50,11 @@ _FORM = form_body(
     file=FILE,
     model={"type": "string", "description": "One of the enabled models", "examples": ["moonshine-tiny-en"]},
     callback_url={"type": "string", "format": "uri", "description": "Gets the result by POST"},
-    language={"type": "string", "description": "Name or ISO code; the setting's default is Russian", "examples": ["en"]},
+    language={
+        "type": "string",
+        "description": "Name or ISO code; Russian unless set otherwise",
+        "examples": ["en"],
+    },
 )
 
 
@@ -111,9 +115,8 @@ async def status(request: Request, caller: Reader, job_id: Annotated[str, Query(
             sent = callbacks.of_job(connection, job_id)
         if sent is None:
             return service.status(job, transcript)
-        delivered = {"delivered": sent.state == "delivered", "delivered_at_ms": sent.delivered_at_ms, "error": sent.error}
-        return service.status(job, transcript, delivered)
+        delivered = sent.state == "delivered"
+        told = {"delivered": delivered, "delivered_at_ms": sent.delivered_at_ms, "error": sent.error}
+        return service.status(job, transcript, told)
 
     return await to_thread.run_sync(read)
-
-
