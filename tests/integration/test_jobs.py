@@ -21,8 +21,8 @@ CALLER = Caller()
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with House.open(Settings(home=str(tmp_path)), ServerSettings()) as opened:
+def house(tmp_path: Path, database_url: str) -> Iterator[House]:
+    with House.open(Settings(home=str(tmp_path)), ServerSettings(database_url=database_url)) as opened:
         schema.upgrade(opened.db)
         yield opened
 

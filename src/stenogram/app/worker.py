@@ -170,4 +170,6 @@ def _carry_out(house: House, seat: Seat, order: workers.Control) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    logging.shutdown()
+    os._exit(status)  # a thread still waits for standard input, which Python would trip over
