@@ -111,8 +111,7 @@ async def status(request: Request, caller: Reader, job_id: Annotated[str, Query(
             sent = callbacks.of_job(connection, job_id)
         if sent is None:
             return service.status(job, transcript)
-        delivered = {"delivered": sent.state == "delivered", "delivered_at_ms": sent.delivered_at_ms, "error": sent.error}
-        return service.status(job, transcript, delivered)
+        return service.status(job, transcript, callbacks.report(sent))
 
     return await to_thread.run_sync(read)
 
