@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from stenogram.types import (
@@ -145,8 +145,12 @@ class JobQueue(Protocol):
         """
         ...
 
-    def release(self, transaction: Transaction, job_ids: Iterable[str]) -> None:
-        """Deliver jobs again, which a worker that is gone had taken up or which were handed back."""
+    def release(self, transaction: Transaction, job_id: str, rank: int, lock: str | None) -> None:
+        """Have a job delivered again that a worker had taken up which is gone."""
+        ...
+
+    def recover(self, transaction: Transaction) -> None:
+        """Find jobs that wait and would never be delivered; called now and then."""
         ...
 
     def work(self, handler: Callable[[str], None], stop: threading.Event) -> None:

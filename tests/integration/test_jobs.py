@@ -11,7 +11,7 @@ import pytest
 
 from stenogram.app import jobs
 from stenogram.app.house import House
-from stenogram.app.worker import letter_of
+from stenogram.app.letter import letter_of
 from stenogram.config import ServerSettings, Settings
 from stenogram.job import Caller, Job, Media
 from stenogram.jobs.supervisor import Start, Supervisor
@@ -21,8 +21,8 @@ CALLER = Caller()
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with House.open(Settings(home=str(tmp_path)), ServerSettings()) as opened:
+def house(tmp_path: Path, database_url: str) -> Iterator[House]:
+    with House.open(Settings(home=str(tmp_path)), ServerSettings(database_url=database_url)) as opened:
         schema.upgrade(opened.db)
         yield opened
 

@@ -61,7 +61,7 @@ def check(house: House, name: str) -> None:
     if name in on:
         return
     wanted = store.find(name, house.settings).name
-    if wanted not in {_canonical(house, each) for each in on}:
+    if wanted not in {canonical(house, each) for each in on}:
         cause = f"is not enabled here. Enabled are: {', '.join(on)}"
         raise OptionError(name="model", value=name, cause=cause)
 
@@ -142,7 +142,8 @@ def _state(house: House, name: str, coming: dict[str, Download]) -> ModelState:
     return ModelState(name, "installed" if here else "absent", model.languages, 0, _size(model))
 
 
-def _canonical(house: House, name: str) -> str:
+def canonical(house: House, name: str) -> str:
+    """The name of the catalogue for one of a model's names; an unknown one as it is."""
     try:
         return store.find(name, house.settings).name
     except UnknownModel:

@@ -34,7 +34,7 @@ class House:
         db = Database.open(url_of(settings, server), server.db_schema)
         app = App(settings, open_cache(settings), Decoder(), free_bytes=free_memory)
         media = MediaStore(server.media_url or str(settings.data_dir / "media"), settings.cache_dir / "work")
-        return cls(settings, server, app, db, media, open_queue(db))
+        return cls(settings, server, app, db, media, open_queue(db, server.lease_s))
 
     def __enter__(self) -> Self:
         return self
@@ -50,6 +50,10 @@ class House:
         self.db.close()
 
 
-def open_queue(db: Database) -> JobQueue:
+def open_queue(db: Database, lease_s: float) -> JobQueue:
     """The queue that goes with the database."""
-    return EmbeddedQueue(db)
+    if db.dialect == "sqlite":
+        return EmbeddedQueue(db)
+    from stenogram.jobs.procrastinate import ProcrastinateQueue
+
+    return ProcrastinateQueue(db, lease_s)

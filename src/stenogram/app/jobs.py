@@ -14,7 +14,7 @@ from stenogram.app import enabled
 from stenogram.app.house import House
 from stenogram.app.transcribe import Request, validate
 from stenogram.config import Profile
-from stenogram.errors import Conflict, DatabaseError, NotFound, RequestError
+from stenogram.errors import Conflict, DatabaseError, NotFound, OptionError, RequestError
 from stenogram.job import Caller, Job, JobEvent, JobSource, Media
 from stenogram.jobs.callbacks.address import check as check_address
 from stenogram.store import claims, events, idempotency, jobs, results
@@ -36,24 +36,31 @@ class Order:
     callback_url: str | None = None
     delete_media: bool | None = None
     """None: as the settings say for this source."""
-    extra: dict[str, Any] = field(default_factory=dict)
-    """What the face that took it in must know again when it answers; no part of the result depends on it."""
 
 
 def check(house: House, order: Order) -> tuple[Order, list[Any]]:
     """The order in its normal form, and all that its transcripts depend on beside the recording.
 
-    Refuses what could never be done, before anything is stored. Raises ``OptionError``, ``LanguageNotSupported``, ``ModelError``, ``CallbackRefused``.
+    Refuses what could never be done, before anything is stored. Raises ``OptionError``, ``LanguageNotSupported``,
+    ``ModelError``, ``CallbackRefused``.
     """
     language = order.run.transcribe.language
     if language is not None:
-        transcribe = replace(order.run.transcribe, language=languages.code_of(language))
+        transcribe = replace(order.run.transcribe, language=language_code(language))
         order = replace(order, run=replace(order.run, transcribe=transcribe))
     enabled.check(house, order.model)
     engine, files = validate(house.app, Request(Path(), order.model, order.run, profile=order.profile))
     if order.callback_url is not None:
         check_address(order.callback_url, house.server.callback_allow)
     return order, [files.digest, engine.version, asdict(order.run), order.profile, order.compute_type]
+
+
+def language_code(language: str) -> str:
+    """ISO 639-1 code of a language by any of its names. Raises ``OptionError``, with ``param``."""
+    try:
+        return languages.code_of(language)
+    except OptionError as error:
+        raise OptionError(str(error), param="language") from error
 
 
 def submit(
@@ -189,7 +196,7 @@ def _put(house: House, tx: Transaction, caller: Caller, entry: _Entry) -> Job:
             source=order.source,
             media=media,
             model=order.model,
-            options={"run": run, "profile": order.profile, "compute_type": order.compute_type, "extra": order.extra},
+            options={"run": run, "profile": order.profile, "compute_type": order.compute_type},
             language=order.run.transcribe.language,
             owner=caller.owner,
             priority=caller.priority + order.priority,

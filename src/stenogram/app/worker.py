@@ -16,7 +16,6 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,11 +39,6 @@ log = logging.getLogger(__name__)
 
 PRELOADED = "auto,tiny,base,small"
 """Models that a server loads at its start where the setting names none (R22), as far as they are here and fit."""
-
-
-def letter_of(settings: Settings, server: ServerSettings) -> dict[str, Any]:
-    """What a worker must know to work as the process that starts it would."""
-    return {"settings": asdict(settings), "server": asdict(server), "log_level": logging.getLogger("stenogram").level}
 
 
 def main() -> int:
@@ -176,4 +170,6 @@ def _carry_out(house: House, seat: Seat, order: workers.Control) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    logging.shutdown()
+    os._exit(status)  # a thread still waits for standard input, which Python would trip over

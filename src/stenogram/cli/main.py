@@ -18,6 +18,10 @@ from stenogram.cli.log import verbose_option
 
 COMMANDS = {
     "transcribe": ("stenogram.cli.transcribe", "Turn recordings into text, subtitles or JSON."),
+    "serve": ("stenogram.cli.serve", "Run the server: jobs, callbacks, the OpenAI API, the dashboard."),
+    "worker": ("stenogram.cli.worker", "Work for a server from another machine."),
+    "keys": ("stenogram.cli.keys", "Make, list and revoke API keys of the server."),
+    "db": ("stenogram.cli.db", "Bring the server's database to this version, or check it."),
     "models": ("stenogram.cli.models", "Show, fetch and check speech-recognition models."),
     "bench": ("stenogram.cli.bench", "Measure speed, memory and errors; compare two ways."),
     "cache": ("stenogram.cli.cache", "Show or clear the results kept for the next run."),

@@ -1,4 +1,4 @@
-"""Transcript to text, json, verbose_json, srt, vtt, tsv: pure functions behind one table."""
+"""Transcript to text, json, verbose_json, diarized_json, srt, vtt, tsv: pure functions behind one table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stenogram.formats import openai, plain, subtitles
 from stenogram.formats.openai import SEGMENTS, Granularity
 from stenogram.types import SubtitleOptions, Transcript
 
-__all__ = ["ALIASES", "FORMATS", "Format", "Granularity", "format_named", "render"]
+__all__ = ["ALIASES", "FORMATS", "SEGMENTS", "Format", "Granularity", "format_named", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,12 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
                 ".verbose.json",
                 "application/json",
                 lambda transcript, layout: openai.verbose_json(transcript, layout.granularities),
+            ),
+            Format(
+                "diarized_json",
+                ".diarized.json",
+                "application/json",
+                lambda transcript, _: openai.diarized_json(transcript),
             ),
             Format(
                 "srt",

@@ -7,7 +7,7 @@ Keys of ours come on top of the API's and only where they say something: a word'
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from stenogram.languages import NAMES
@@ -20,7 +20,7 @@ SEGMENTS: tuple[Granularity, ...] = ("segment",)
 
 def json(transcript: Transcript) -> str:
     """The text and what was used: nothing else, as the API."""
-    return _encoded({"text": transcript.text, "usage": _usage(transcript)})
+    return _encoded({"text": transcript.text, "usage": usage(transcript)})
 
 
 def verbose_json(transcript: Transcript, granularities: Collection[Granularity] = SEGMENTS) -> str:
@@ -40,7 +40,7 @@ def verbose_json(transcript: Transcript, granularities: Collection[Granularity] 
         body["segments"] = [_segment(segment) for segment in transcript.segments]
     if "word" in granularities:
         body["words"] = [_word(word) for word in transcript.words]
-    body["usage"] = _usage(transcript)
+    body["usage"] = usage(transcript)
     if transcript.model:
         body["model"] = transcript.model
     if transcript.warnings:
@@ -48,12 +48,73 @@ def verbose_json(transcript: Transcript, granularities: Collection[Granularity] 
     return _encoded(body)
 
 
+def diarized_json(transcript: Transcript, known_speakers: Sequence[str] = ()) -> str:
+    """The text by speakers: the names that are known, and letters for the others, in order of appearance.
+
+    A transcript without speakers has one, A.
+    """
+    labels = Labels(known_speakers)
+    segments = [segment for segment in transcript.segments if segment.text]
+    speakers = [labels.of(segment.speaker) for segment in segments]
+    lines: list[str] = []
+    for number, (segment, speaker) in enumerate(zip(segments, speakers, strict=True)):
+        if number and speakers[number - 1] == speaker:
+            lines[-1] += f" {segment.text}"
+        else:
+            lines.append(f"{speaker}: {segment.text}")
+    body = {
+        "task": transcript.task,
+        "duration": _seconds(transcript.duration),
+        "text": "\n".join(lines),
+        "segments": [
+            {
+                "type": "transcript.text.segment",
+                "id": f"seg_{number:03d}",
+                "start": _seconds(segment.start),
+                "end": _seconds(segment.end),
+                "text": segment.text,
+                "speaker": speaker,
+            }
+            for number, (segment, speaker) in enumerate(zip(segments, speakers, strict=True), start=1)
+        ],
+        "usage": usage(transcript),
+    }
+    return _encoded(body)
+
+
+class Labels:
+    """What the wire calls speakers."""
+
+    def __init__(self, known: Sequence[str] = ()) -> None:
+        self._known = set(known)
+        self._labels: dict[str, str] = {}
+
+    def of(self, speaker: str | None) -> str:
+        """The label of a speaker: a known name as it is, else the next letter (A to Z, AA ...)."""
+        name = speaker or ""
+        if name in self._known:
+            return name
+        if name not in self._labels:
+            self._labels[name] = _letters(len(self._labels))
+        return self._labels[name]
+
+
+def _letters(number: int) -> str:
+    letters = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
 def _language(transcript: Transcript) -> str:
     code = "en" if transcript.task == "translate" else transcript.language or ""
     return NAMES.get(code, code)
 
 
-def _usage(transcript: Transcript) -> dict[str, Any]:
+def usage(transcript: Transcript) -> dict[str, Any]:
+    """What the API would bill: whole seconds, rounded up."""
     return {"type": "duration", "seconds": math.ceil(_seconds(transcript.duration))}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from stenogram.errors import DatabaseError, StorageFull
 from stenogram.protocols import Transaction
@@ -29,10 +29,12 @@ class EmbeddedQueue:
         """Wake the workers; what there is to do stands in the table."""
         transaction.wake("jobs")
 
-    def release(self, transaction: Transaction, job_ids: Iterable[str]) -> None:
+    def release(self, transaction: Transaction, job_id: str, rank: int, lock: str | None) -> None:  # noqa: ARG002
         """Wake the workers."""
-        if list(job_ids):
-            transaction.wake("jobs")
+        transaction.wake("jobs")
+
+    def recover(self, transaction: Transaction) -> None:
+        """What waits is found in the table itself."""
 
     def work(self, handler: Callable[[str], None], stop: threading.Event) -> None:
         """Deliver the job that goes first, again and again, until ``stop``."""

@@ -80,6 +80,7 @@ class Supervisor:
     _thread: threading.Thread | None = None
     _beaten_at: float = 0.0
     _doubtful_until: float = 0.0
+    _recovered_at: float = 0.0
 
     def start(self) -> None:
         """Give back what workers of this machine held that died with their supervisor, and start the workers."""
@@ -135,6 +136,10 @@ class Supervisor:
             self._beat()
             if time.monotonic() > self._doubtful_until:
                 self._find_silent()
+        if time.monotonic() - self._recovered_at >= self.lease_s:
+            self._recovered_at = time.monotonic()
+            with self.db.write() as tx:
+                self.queue.recover(tx)
 
     def _employ(self, place: _Place) -> None:
         worker_id = f"{self.host}-{place.device}-{uuid.uuid4().hex[:8]}"
@@ -181,7 +186,7 @@ class Supervisor:
                 else:
                     released = claims.hand_back(tx, lease, reason)
                 if released is not None:
-                    self.queue.release(tx, [released.job_id])
+                    self.queue.release(tx, released.job_id, released.rank, released.lock)
                     log.warning("job %s waits again: %s", lease.job_id, reason, extra={"job": lease.job_id})
 
     def _beat(self) -> None:

@@ -167,7 +167,7 @@ class Worker:
         def write(tx: Transaction) -> None:
             released = claims.hand_back(tx, attempt.lease, reason)
             if released is not None:
-                self.queue.release(tx, [released.job_id])
+                self.queue.submit(tx, released.job_id, released.rank, released.lock)
 
         self._write(write)
 

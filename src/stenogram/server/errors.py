@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from stenogram import errors
 from stenogram.errors import StenogramError
+from stenogram.job import Job
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,24 @@ def headers_of(status: int, retry_after_s: float | None = None) -> dict[str, str
     if status == 401:  # noqa: PLR2004 - HTTP's number
         headers["www-authenticate"] = "Bearer"
     return headers
+
+
+def failure_of(job: Job) -> StenogramError:
+    """The error that a job ended with, as it was raised in the worker."""
+    if job.state == "cancelled":
+        return errors.Conflict(what=f"job {job.id}", cause="it was cancelled")
+    kind = _by_code().get(job.error_code or "", errors.InternalError)
+    return kind(job.error or "the job failed")
+
+
+@functools.cache
+def _by_code() -> dict[str, type[StenogramError]]:
+    found, left = {}, [StenogramError]
+    while left:
+        kind = left.pop()
+        found[kind.code] = kind
+        left.extend(kind.__subclasses__())
+    return found
 
 
 def response_of(error: StenogramError) -> JSONResponse:

@@ -41,9 +41,7 @@ def order_of(form: Form, source: JobSource, environ: Mapping[str, str] | None = 
         load = config.read(LoadOptions, {name: given[name] for name in _OF_LOAD}, environ)
     except OptionError as error:
         raise named(error) from error
-    return Order(
-        source=source, model=settings.model, run=run, profile=settings.profile, compute_type=load.compute_type
-    )
+    return Order(source=source, model=settings.model, run=run, profile=settings.profile, compute_type=load.compute_type)
 
 
 def named(error: OptionError) -> OptionError:

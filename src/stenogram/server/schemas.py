@@ -96,7 +96,6 @@ class Batch(BaseModel):
 
 def view(job: Job) -> JobView:
     """A job as clients see it."""
-    options = {key: value for key, value in job.options.items() if key != "extra"}
     failed = job.error is not None and job.state == "failed"
     return JobView(
         id=job.id,
@@ -104,7 +103,7 @@ def view(job: Job) -> JobView:
         source=job.source,
         model=job.model,
         language=job.language,
-        options=options,
+        options=dict(job.options),
         priority=job.priority,
         batch=job.batch,
         media=MediaView(

@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.schema import CreateSchema
 
@@ -18,6 +19,8 @@ from stenogram.errors import DatabaseError, SchemaOutdated
 from stenogram.store import whisper_models
 from stenogram.store.database import Database
 from stenogram.store.tables import metadata
+
+_QUEUE_MARK = "stenogram: procrastinate "
 
 
 def upgrade(db: Database) -> None:
@@ -32,6 +35,8 @@ def upgrade(db: Database) -> None:
         config = _config()
         config.attributes["connection"] = tx.connection
         command.upgrade(config, "head")
+        if db.dialect == "postgresql":
+            _upgrade_queue(tx.connection)
         whisper_models.create_absent(tx)
 
 
@@ -43,6 +48,11 @@ def check(db: Database) -> None:
     newest = ScriptDirectory.from_config(_config()).get_current_head()
     if here != newest:
         raise SchemaOutdated(cause="there are none yet" if here is None else f"they are of {here}, not {newest}")
+    if db.dialect == "postgresql":
+        with db.read() as connection:
+            queue = _queue_version(connection)
+        if queue != _queue_steps()[-1].name:
+            raise SchemaOutdated(cause=f"those of the queue are {queue or 'absent'}")
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -63,6 +73,35 @@ def _refuse_later(connection: Connection) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if here is not None and here not in known:
         raise DatabaseError(cause=f"its tables are of a later version of stenogram ({here}); use that one")
+
+
+def _upgrade_queue(connection: Connection) -> None:
+    """Procrastinate's tables: all at once where there are none, else the steps that its versions added since.
+
+    The last step taken is noted in a comment, for Procrastinate keeps no record of its own.
+    """
+    here, steps = _queue_version(connection), _queue_steps()
+    raw = connection.connection.driver_connection
+    assert raw is not None  # noqa: S101 - the connection is open
+    if here is None and inspect(connection).has_table("procrastinate_jobs"):
+        advice = "Use another database, or STENOGRAM_DB_SCHEMA"
+        raise DatabaseError(cause=f"Procrastinate's tables are in it already, for something else. {advice}")
+    queries = [SchemaManager.get_schema()] if here is None else [step.read_text() for step in steps if step.name > here]
+    with raw.cursor() as cursor:
+        for query in queries:
+            cursor.execute(query)
+    connection.execute(text(f"COMMENT ON TABLE procrastinate_jobs IS '{_QUEUE_MARK}{steps[-1].name}'"))
+
+
+def _queue_version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("procrastinate_jobs"):
+        return None
+    comment = inspect(connection).get_table_comment("procrastinate_jobs")["text"] or ""
+    return comment.removeprefix(_QUEUE_MARK) if comment.startswith(_QUEUE_MARK) else None
+
+
+def _queue_steps() -> list[Path]:
+    return sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
 
 
 def _prepare_schema(connection: Connection) -> None:

@@ -24,6 +24,7 @@ _PORTS = {"http": 80, "https": 443}
 _LONGEST_URL = 8192
 _URL_SAFE = "/?:@!$&'()*+,;=-._~%"  # RFC 3986, 3.3 and 3.4; what is encoded already stays
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_LITERAL = re.compile(r"\[[^\[\]]*:[^\[\]]*\](:[0-9]*)?")
 _ENTRY = re.compile(r"(?:\[(?P<literal>[^\[\]]+)\]|(?P<name>[^\[\]:/\s]+))(?::(?P<port>[0-9]{1,5}))?")
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291: the only IPv6 addresses of the public internet
@@ -136,6 +137,8 @@ def parse(url: str) -> Target:
         parts = urlsplit(url)
         port = parts.port
         host = _ascii_host(parts.hostname or "")
+        if "[" in parts.netloc and not _LITERAL.fullmatch(parts.netloc):
+            raise ValueError("brackets belong around the whole of an IPv6 address")
     except ValueError as error:
         raise CallbackRefused(url=url, cause=f"it is not an address ({error})") from error
     if parts.scheme not in _PORTS:

@@ -70,7 +70,7 @@ async def submit(
 
 
 @router.get("")
-async def listing(  # noqa: PLR0913 - the filters
+async def listing(  # noqa: PLR0913, PLR0917 - the filters
     request: Request,
     caller: Reader,
     state: Annotated[list[JobState] | None, Query()] = None,

@@ -79,5 +79,3 @@ async def _until_gone(websocket: WebSocket) -> None:
 
 def _state_now(shared: State) -> dict[str, Any]:
     return as_json(shared.board.snapshot, locked=shared.door.stands_open() is False)
-
-

@@ -50,7 +50,11 @@ _FORM = form_body(
     file=FILE,
     model={"type": "string", "description": "One of the enabled models", "examples": ["moonshine-tiny-en"]},
     callback_url={"type": "string", "format": "uri", "description": "Gets the result by POST"},
-    language={"type": "string", "description": "Name or ISO code; the setting's default is Russian", "examples": ["en"]},
+    language={
+        "type": "string",
+        "description": "Name or ISO code; Russian unless set otherwise",
+        "examples": ["en"],
+    },
 )
 
 
@@ -114,5 +118,3 @@ async def status(request: Request, caller: Reader, job_id: Annotated[str, Query(
         return service.status(job, transcript, callbacks.report(sent))
 
     return await to_thread.run_sync(read)
-
-

@@ -1,0 +1,5 @@
+"""``stenogram worker``."""
+
+from stenogram.cli.serve import worker
+
+__all__ = ["worker"]

@@ -1,0 +1,60 @@
+"""``/api/v1/system``: what this service is made of and how it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlsplit
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from stenogram.app.doctor.machine import examine
+from stenogram.server.auth import Reader
+from stenogram.server.board import as_json
+from stenogram.server.errors import ANSWERS
+from stenogram.server.state import State, state_of
+from stenogram.types import LoadOptions
+
+router = APIRouter(prefix="/api/v1/system", tags=["system"], responses=ANSWERS)
+
+_SECRET = ("db_pass", "callback_secret", "database_url")
+
+
+class SystemView(BaseModel):
+    """The service."""
+
+    state: dict[str, Any] = Field(description="As the dashboard shows it")
+    machine: dict[str, str] = Field(description="CPU, memory, GPUs, CUDA")
+    database: str = Field(description="Without its password", examples=["sqlite:////srv/stenogram/stenogram.db"])
+    media: str
+    media_free_bytes: int | None
+    settings: dict[str, Any] = Field(description="In force; secrets are left out")
+
+
+@router.get("")
+async def system(request: Request, _caller: Reader) -> SystemView:
+    """How the service is, and what it is made of."""
+    return await to_thread.run_sync(_view, state_of(request))
+
+
+def _view(state: State) -> SystemView:
+    house = state.house
+    settings = {**asdict(house.settings), **asdict(house.server)}
+    shown = {name: value for name, value in settings.items() if name not in _SECRET}
+    return SystemView(
+        state=as_json(state.board.snapshot, locked=state.door.stands_open() is False),
+        machine={finding.topic: finding.text for finding in examine(LoadOptions())},
+        database=house.db.url,
+        media=_without_password(house.server.media_url) or str(house.settings.data_dir / "media"),
+        media_free_bytes=house.media.free_bytes(),
+        settings={name: _without_password(value) for name, value in shown.items()},
+    )
+
+
+def _without_password(value: Any) -> Any:
+    if isinstance(value, str) and "://" in value and "@" in value:
+        parts = urlsplit(value)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return value

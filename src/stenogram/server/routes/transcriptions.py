@@ -1,0 +1,90 @@
+"""``/api/v1/transcriptions``: what was said, in every format."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from stenogram import formats
+from stenogram.app import jobs
+from stenogram.config import read
+from stenogram.formats import FORMATS
+from stenogram.job import Job
+from stenogram.server.auth import Reader
+from stenogram.server.errors import ANSWERS
+from stenogram.server.routes.jobs import JobId
+from stenogram.server.state import state_of
+from stenogram.store.claims import as_json
+from stenogram.types import SubtitleOptions, Transcript
+
+router = APIRouter(prefix="/api/v1/transcriptions", tags=["transcriptions"], responses=ANSWERS)
+
+FormatName = Literal["full", "text", "txt", "json", "verbose_json", "diarized_json", "srt", "vtt", "tsv"]
+
+
+class TranscriptView(BaseModel):
+    """Everything that is known of what was said."""
+
+    job_id: str
+    filename: str | None
+    text: str
+    language: str | None = Field(description="ISO 639-1", examples=["en"])
+    duration: float
+    model: str
+    engine: str
+    segments: list[dict[str, Any]] = Field(description="With words, times, probabilities, speakers")
+    warnings: list[str]
+    choices: list[str] = Field(description="What was chosen for this recording, and why")
+
+
+@router.get(
+    "/{job_id}",
+    response_model=TranscriptView,
+    responses={200: {"content": {known.media_type: {} for known in FORMATS.values()}}},
+)
+async def one(  # noqa: PLR0913, PLR0917 - one parameter for each subtitle option
+    request: Request,
+    caller: Reader,
+    job_id: JobId,
+    format: Annotated[FormatName, Query()] = "full",  # noqa: A002 - the field's own word for it
+    max_line_chars: Annotated[int | None, Query()] = None,
+    max_lines: Annotated[int | None, Query()] = None,
+    max_cue_s: Annotated[float | None, Query()] = None,
+    download: Annotated[bool, Query(description="As a file, named after the recording")] = False,
+) -> Response:
+    """The transcript of a job that has succeeded."""
+    house = state_of(request).house
+    job = await to_thread.run_sync(jobs.find, house, caller, job_id)
+    transcript = await to_thread.run_sync(jobs.transcript, house, caller, job_id)
+    if format == "full":
+        view = await to_thread.run_sync(_view, job, transcript)
+        return Response(view.model_dump_json(), media_type="application/json")
+    given = {"max_line_chars": max_line_chars, "max_lines": max_lines, "max_cue_s": max_cue_s}
+    subtitles = read(SubtitleOptions, given, {})
+    known = formats.format_named(format)
+    body = await to_thread.run_sync(formats.render, transcript, known.name, subtitles, ("segment", "word"))
+    headers = {}
+    if download:
+        stem = (job.filename or job.id).rpartition(".")[0] or job.filename or job.id
+        headers["content-disposition"] = f"attachment; filename*=UTF-8''{quote(stem + known.suffix, safe='')}"
+    return Response(body, media_type=f"{known.media_type}; charset=utf-8", headers=headers)
+
+
+def _view(job: Job, transcript: Transcript) -> TranscriptView:
+    return TranscriptView(
+        job_id=job.id,
+        filename=job.filename,
+        text=transcript.text,
+        language=transcript.language,
+        duration=transcript.duration,
+        model=transcript.model,
+        engine=transcript.engine,
+        segments=[as_json(segment) for segment in transcript.segments],
+        warnings=list(transcript.warnings),
+        choices=list(transcript.choices),
+    )

@@ -1,0 +1,130 @@
+"""Runs the server: checks that it may, starts the workers, serves until it is told to stop, and ends in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from stenogram.accounts.keys import Doorkeeper
+from stenogram.app import crew
+from stenogram.app.doctor import log_facts
+from stenogram.app.house import House
+from stenogram.config import ServerSettings, Settings
+from stenogram.errors import NotAllowed, StorageError
+from stenogram.jobs.supervisor import Supervisor
+from stenogram.models.store import require
+from stenogram.server.asgi import build
+from stenogram.store import schema
+from stenogram.types import LoadOptions
+
+log = logging.getLogger(__name__)
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def serve(settings: Settings, server: ServerSettings, started: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; ``started`` is told the address.
+
+    Raises ``NotAllowed`` for an open address without keys, ``SchemaOutdated``, ``DatabaseUnavailable``,
+    ``ModelNotInstalled`` for a required model that is absent, ``StorageError`` for a port that is taken.
+    """
+    with House.open(settings, server) as house:
+        prepare(house)
+        check_bind(house)
+        if settings.model != "auto":
+            require([settings.model], settings)
+        log_facts(LoadOptions())
+        with _bound(server) as bound:
+            host, port = bound.getsockname()[:2]
+            supervisor = crew.supervisor(house)
+            supervisor.start()
+            try:
+                config = uvicorn.Config(
+                    build(house),
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    timeout_graceful_shutdown=int(server.shutdown_grace_s) + 5,
+                    timeout_keep_alive=75,
+                    ws_max_size=2**16,
+                )
+                shown = f"[{host}]" if ":" in host else host
+                _Server(config, supervisor, server.shutdown_grace_s, lambda: started(f"http://{shown}:{port}")).run(
+                    [bound]
+                )
+            finally:
+                supervisor.stop(server.shutdown_grace_s)
+
+
+def prepare(house: House) -> None:
+    """Have the tables in order: made here on SQLite, only checked on PostgreSQL, which others may share.
+
+    Raises ``SchemaOutdated``, ``DatabaseUnavailable``.
+    """
+    if house.db.dialect == "sqlite":
+        schema.upgrade(house.db)
+    else:
+        schema.check(house.db)
+
+
+def check_bind(house: House) -> None:
+    """Raises ``NotAllowed`` where anybody on the network could use the server without a key."""
+    host = house.server.host
+    if host in _LOOPBACK or house.server.no_auth or not Doorkeeper(house.db).open_now():
+        return
+    cause = (
+        f"listening on {host} without any API key would let everybody in. "
+        "Make a key (stenogram keys create --name NAME), or say --no-auth if that is what you want"
+    )
+    raise NotAllowed(cause=cause)
+
+
+class _Server(uvicorn.Server):
+    """Lets the workers end their jobs while the last requests wait for them."""
+
+    def __init__(
+        self, config: uvicorn.Config, supervisor: Supervisor, grace_s: float, ready: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._supervisor = supervisor
+        self._grace_s = grace_s
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell the address once requests are taken."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the jobs, and with them the requests that wait."""
+        ending = threading.Thread(target=self._supervisor.stop, args=(self._grace_s,), daemon=True)
+        ending.start()
+        await super().shutdown(sockets)
+        await asyncio.to_thread(ending.join)
+
+
+@contextlib.contextmanager
+def _bound(server: ServerSettings) -> Iterator[socket.socket]:
+    """The socket to listen on, so that a taken port is told before anything else starts."""
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":  # there it would let two servers share a port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((server.host, server.port))
+        except OSError as error:
+            cause = f"{error.strerror or error}. Is another server running? Choose another port: --port"
+            raise StorageError(path=f"{server.host}:{server.port}", cause=cause) from error
+        listening.set_inheritable(False)
+        yield listening
+    finally:
+        listening.close()
