@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import UTC, datetime
 
 from stenogram.errors import OptionError
@@ -42,7 +41,7 @@ def key_of(secret: str) -> bytes:
     text = secret.removeprefix(_PREFIX).rstrip("=")
     try:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:
         key = b""
     if not key:
         cause = "base64 must follow whsec_; or use another text without that beginning"
