@@ -99,7 +99,7 @@ class Board:
 
     async def _run(self) -> None:
         with self._hub.watch("workers", "models", "callbacks") as watch:
-            while True:
+            while not self._hub.closing:
                 await self.refresh()
                 await asyncio.sleep(_AT_MOST_EVERY_S)
                 await watch.wait(_REFRESH_S - _AT_MOST_EVERY_S)
