@@ -54,9 +54,7 @@ def verbose_json(transcript: Transcript, granularities: Collection[Granularity] 
     return encoded(body)
 
 
-def diarized_json(
-    transcript: Transcript, known_speakers: Sequence[str] = (), counted_in: Usage = "duration"
-) -> str:
+def diarized_json(transcript: Transcript, known_speakers: Sequence[str] = (), counted_in: Usage = "duration") -> str:
     """The text by speakers: the names that are known, and letters for the others, in order of appearance.
 
     A transcript without speakers has one, A.

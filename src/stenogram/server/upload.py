@@ -20,9 +20,10 @@ _PIECE_BYTES = 2**20
 """Handed to the disk at once."""
 _MOST_FILES = 100
 _MOST_FIELDS = 300
-_MOST_FIELD_BYTES = 2**20
+_MOST_FIELDS_BYTES = 16 * 2**20
+"""Of all fields together: four samples of known speakers, ten seconds each, come as fields in base64."""
 _MOST_HEADER_BYTES = 16 * 1024
-_FORM_BYTES = 2**20
+_FORM_BYTES = _MOST_FIELDS_BYTES + 2**20
 """Allowance for what surrounds the files."""
 
 
@@ -125,6 +126,7 @@ class _Reader:
         self._found: list[tuple[str, bytes]] = []
         self._parts = 0
         self._size = 0
+        self._fields_size = 0
 
     def callbacks(self) -> Any:
         """For the parser, which calls them inside ``write``."""
@@ -190,8 +192,9 @@ class _Reader:
         part = self._part
         part.held += data
         if part.receiver is None:
-            if len(part.held) > _MOST_FIELD_BYTES:
-                raise RequestError(cause=f"the field {part.name} is longer than {_MOST_FIELD_BYTES >> 20} MiB")
+            self._fields_size += len(data)
+            if self._fields_size > _MOST_FIELDS_BYTES:
+                raise RequestError(cause=f"the fields are longer than {_MOST_FIELDS_BYTES >> 20} MiB together")
             return
         self._size += len(data)
         if self._size > self._limits.max_bytes:

@@ -194,7 +194,11 @@ def _speakers(form: Form) -> tuple[str, ...]:
 def _left_out(form: Form, response_format: ResponseFormat) -> list[str]:
     """A sentence for everything that is accepted without effect."""
     told = []
-    if _flag(form, "diarize", default=False) or response_format == "diarized_json" or form.all_of("known_speaker_names"):
+    if (
+        _flag(form, "diarize", default=False)
+        or response_format == "diarized_json"
+        or form.all_of("known_speaker_names")
+    ):
         told.append("speakers are not told apart yet: all is said by one")
     if form.get("language") is None and len(dict.fromkeys(form.all_of("languages"))) > 1:
         told.append("languages is no limit: the model chooses among all that it speaks")
