@@ -217,7 +217,17 @@ def test_an_allowed_network_does_not_allow_the_hosts_other_addresses() -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    ["10.0.0.0/33", "10.0.0.0/8:80", "http://receiver.example", "a*b.example", "*.*", "*x", "host:0", "host:99999", "."],
+    [
+        "10.0.0.0/33",
+        "10.0.0.0/8:80",
+        "http://receiver.example",
+        "a*b.example",
+        "*.*",
+        "*x",
+        "host:0",
+        "host:99999",
+        ".",
+    ],
 )
 def test_an_entry_that_is_none_is_an_error(entry: str) -> None:
     """Otherwise a slip of the pen would only show when callbacks do not arrive."""
