@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 
+from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
@@ -29,6 +31,9 @@ from stenogram.server.state import State
 _DESCRIPTION = """Self-hosted speech-to-text. `/v1` speaks the OpenAI audio API, `/api/v1` is everything the product can
 do, and `/transcribe`, `/queue`, `/status`, `/health` are the GPU service with callbacks."""
 _HOUR_S = 3600.0
+_THREADS = 12
+"""For the database and the disk, which are waited for; most of the time they are one after the other anyway."""
+_TURN_S = 0.001
 
 
 def build(house: House) -> FastAPI:
@@ -36,6 +41,9 @@ def build(house: House) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Many threads that compute would keep the event loop from its turn: few, and short turns.
+        to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        sys.setswitchinterval(_TURN_S)
         hub = Hub(asyncio.get_running_loop())
         board = Board(house, hub)
         app.state.stenogram = State(house, hub, board, Doorkeeper(house.db), Limits(), GivenUp())
