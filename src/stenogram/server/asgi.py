@@ -24,6 +24,7 @@ from stenogram.server.board import Board
 from stenogram.server.guard import Guard, names_of
 from stenogram.server.hub import Hub
 from stenogram.server.limits import Limits
+from stenogram.server.openai.giveup import GivenUp
 from stenogram.server.routes import jobs, live, metrics, models, openai, service, system, transcriptions
 from stenogram.server.state import State
 
@@ -45,7 +46,7 @@ def build(house: House) -> FastAPI:
         sys.setswitchinterval(_TURN_S)
         hub = Hub(asyncio.get_running_loop())
         board = Board(house, hub)
-        app.state.stenogram = State(house, hub, board, Doorkeeper(house.db), Limits())
+        app.state.stenogram = State(house, hub, board, Doorkeeper(house.db), Limits(), GivenUp())
         hub.attach(house.db)
         settings = house.server
         sender = Sender(settings.callback_allow, settings.callback_timeout_s)
