@@ -14,10 +14,10 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
@@ -41,8 +41,8 @@ PRELOADED = "auto,tiny,base,small"
 """Models that a server loads at its start where the setting names none (R22), as far as they are here and fit."""
 
 
-def main() -> int:
-    """Read the letter, work until told to stop."""
+def main(open_house: Callable[[Settings, ServerSettings], House] = House.open) -> int:
+    """Read the letter, work until told to stop; gives the status to exit with."""
     inbox = sys.stdin.buffer
     letter: dict[str, Any] = json.loads(inbox.readline() or b"{}")
     if not letter:
@@ -54,7 +54,7 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with House.open(settings, server) as house:
+    with open_house(settings, server) as house:
         worker = _worker(house, seat, letter["worker_id"])
         threading.Thread(target=_heed, args=(inbox, worker, stop), daemon=True).start()
         with alone_on(letter["device"], stop):
@@ -169,7 +169,11 @@ def _carry_out(house: House, seat: Seat, order: workers.Control) -> str | None:
     return None
 
 
-if __name__ == "__main__":
-    status = main()
+def leave(status: int) -> NoReturn:
+    """End the process, although a thread still waits for standard input, which Python would trip over."""
     logging.shutdown()
-    os._exit(status)  # a thread still waits for standard input, which Python would trip over
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    leave(main())

@@ -55,21 +55,24 @@ class Stream:
                     "speaker": self._labels.of(segment.get("speaker")),
                 }
             )
-        yield self._delta((" " if self._text else "") + text, segment.get("words") or ())
+        yield self._delta((" " if self._text else "") + text, segment)
 
     def done(self, transcript: Transcript) -> Iterator[str]:
         """The last events."""
         whole = transcript.text
         if whole != self._text and whole.startswith(self._text):
-            yield self._delta(whole[len(self._text) :], ())
+            yield self._delta(whole[len(self._text) :], {})
         last = {"type": "transcript.text.done", "text": self._text, "usage": openai.usage(transcript)}
         yield event(last | _extras(self._request, transcript))
 
-    def _delta(self, text: str, words: Any) -> str:
+    def _delta(self, text: str, segment: Mapping[str, Any]) -> str:
         self._text += text
         told: dict[str, Any] = {"type": "transcript.text.delta", "delta": text}
         if self._request.logprobs:
-            told["logprobs"] = [_logprob(word["word"], word.get("probability")) for word in words]
+            told["logprobs"] = [
+                _logprob(word["word"], word.get("probability"), segment.get("avg_logprob"))
+                for word in segment.get("words") or ()
+            ]
         return event(told)
 
 
@@ -81,7 +84,11 @@ def event(data: Mapping[str, Any]) -> str:
 def _extras(request: WireRequest, transcript: Transcript) -> dict[str, Any]:
     extras: dict[str, Any] = {}
     if request.logprobs:
-        extras["logprobs"] = [_logprob(word.word, word.probability) for word in transcript.words]
+        extras["logprobs"] = [
+            _logprob(word.word, word.probability, segment.avg_logprob)
+            for segment in transcript.segments
+            for word in segment.words
+        ]
     if request.tells_languages and transcript.language:
         extras["languages"] = [{"code": transcript.language}]
     if request.warnings:
@@ -89,8 +96,8 @@ def _extras(request: WireRequest, transcript: Transcript) -> dict[str, Any]:
     return extras
 
 
-def _logprob(word: str, probability: float | None) -> dict[str, Any]:
-    """Per word: our engines do not all tell of tokens. Where a probability is not known, it counts as certain."""
+def _logprob(word: str, probability: float | None, mean: float | None) -> dict[str, Any]:
+    """Per word, for our engines do not all tell of tokens; of one without a probability its segment's ``mean``."""
     token = f" {word}"
-    logprob = math.log(max(probability, 1e-9)) if probability is not None else 0.0
+    logprob = math.log(max(probability, 1e-9)) if probability is not None else mean or 0.0
     return {"token": token, "logprob": round(min(logprob, 0.0), 6), "bytes": list(token.encode())}

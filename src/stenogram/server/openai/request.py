@@ -12,6 +12,7 @@ from stenogram.app.house import House
 from stenogram.app.jobs import Order
 from stenogram.errors import OptionError
 from stenogram.formats import SEGMENTS, Granularity
+from stenogram.models import store
 from stenogram.server.upload import Form
 from stenogram.types import RunOptions, Task, TranscribeOptions, VadOptions
 
@@ -84,6 +85,8 @@ def fit(house: House, request: WireRequest) -> WireRequest:
     options = order.run.transcribe
     choice = house.app.model_for(order.model, options.language, replace(house.settings, profile=order.profile))
     supports = house.app.engine_named(choice.files.engine).supports
+    if options.task == "translate" and "translate" not in supports:
+        raise _cannot_translate(house, choice.files.name)
     warnings = []
     for name, part in (("initial_prompt", "prompt"), ("hotwords", "keywords"), ("temperature", "temperature")):
         if getattr(options, name) is not None and name not in supports:
@@ -91,6 +94,16 @@ def fit(house: House, request: WireRequest) -> WireRequest:
             options = replace(options, **{name: None})  # type: ignore[arg-type]
     run = replace(order.run, transcribe=options)
     return replace(request, order=replace(order, run=run), warnings=tuple(warnings))
+
+
+def _cannot_translate(house: House, name: str) -> OptionError:
+    able = [
+        files.name
+        for files in store.installed(house.settings)
+        if "translate" in house.app.engine_named(files.engine).supports
+    ]
+    advice = f"Of those here can: {', '.join(able)}" if able else "None here can; fetch one: stenogram models pull base"
+    return OptionError(f"The model {name} cannot translate. {advice}.", param="model")
 
 
 def _transcribe(form: Form, task: Task, asked: list[str]) -> TranscribeOptions:
