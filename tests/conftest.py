@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,16 +33,18 @@ def beckett() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What PostgreSQL is kept in, the same for all processes of a run."""
-    folder = tmp_path_factory.getbasetemp()
-    return (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "postgres"
+def postgres_folder() -> Path:
+    """What PostgreSQL is kept in, the same for all processes of a run.
+
+    Not in pytest's own folder: where root runs the tests, PostgreSQL runs as somebody else, whom the next run of pytest
+    would lock out of there.
+    """
+    return Path(tempfile.gettempdir()) / f"stenogram-pg-{os.environ.get('PYTEST_XDIST_TESTRUNUID') or os.getpid()}"
 
 
 @pytest.fixture(scope="session")
-def postgres_server(postgres_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server(postgres_folder: Path) -> Iterator[str]:
     """The address of a real PostgreSQL."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     from tests import postgres
 
     with postgres.running(postgres_folder) as server:
@@ -62,7 +65,7 @@ def postgres_with_tables(postgres_server: str, postgres_folder: Path) -> Iterato
     """A database on PostgreSQL with our tables in it."""
     from tests import postgres
 
-    template = postgres.template(postgres_server, postgres_folder.with_suffix(".template.lock"))
+    template = postgres.template(postgres_server, postgres_folder)
     with postgres.database(postgres_server, template) as url:
         yield url
 
