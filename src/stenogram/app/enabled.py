@@ -63,7 +63,7 @@ def check(house: House, name: str) -> None:
     wanted = store.find(name, house.settings).name
     if wanted not in {canonical(house, each) for each in on}:
         cause = f"is not enabled here. Enabled are: {', '.join(on)}"
-        raise OptionError(name="model", value=name, cause=cause)
+        raise OptionError(name="model", value=name, cause=cause, param="model")
 
 
 def states(house: House, connection: Connection) -> list[ModelState]:
