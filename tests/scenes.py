@@ -88,8 +88,8 @@ def fetching(house: House) -> None:
         whisper_models.switch(tx, "large-v3-turbo", enabled=True)
         whisper_models.switch(tx, "small", enabled=True)
         total = 1_617_884_929
-        downloads.put(tx, Download("large-v3-turbo", HOST, "downloading", int(total * 0.42), total))
-        downloads.put(tx, Download("small", HOST, "failed", error="the hub answered 503, five times"))
+        downloads.put(tx, Download("whisper-large-v3-turbo", HOST, "downloading", int(total * 0.42), total))
+        downloads.put(tx, Download("whisper-small", HOST, "failed", error="the hub answered 503, five times"))
 
 
 def broken(house: House) -> None:
