@@ -119,7 +119,7 @@ class Board:
 
     async def _run(self) -> None:
         with self._hub.watch("workers", "models", "callbacks") as watch:
-            while True:
+            while not self._hub.closing:
                 try:
                     await self.refresh()
                 except Exception:  # whatever it is: without this loop the service would be blind until a restart

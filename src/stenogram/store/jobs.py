@@ -218,14 +218,14 @@ def twin_with_result(connection: Connection, dedupe_key: str) -> Job | None:
     return of_row(row) if row is not None else None
 
 
-def others_wait(connection: Connection, job: Job) -> bool:
-    """Whether an identical unfinished job would take over what this one has done."""
+def unfinished_twins(connection: Connection, job: Job) -> list[str]:
+    """Ids of the identical unfinished jobs, which would take over what this one has done; those that wait first."""
     if job.dedupe_key is None:
-        return False
+        return []
     query = select(jobs.c.id).where(
         jobs.c.dedupe_key == job.dedupe_key, jobs.c.id != job.id, jobs.c.state.in_(UNFINISHED)
     )
-    return connection.execute(query.limit(1)).first() is not None
+    return list(connection.execute(query.order_by(jobs.c.state)).scalars())
 
 
 def remove(tx: Transaction, job_ids: Iterable[str]) -> None:
