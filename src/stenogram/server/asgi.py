@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 
+from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
@@ -22,12 +24,26 @@ from stenogram.server.board import Board
 from stenogram.server.guard import Guard, names_of
 from stenogram.server.hub import Hub
 from stenogram.server.limits import Limits
+from stenogram.server.openai.giveup import GivenUp
 from stenogram.server.routes import jobs, live, metrics, models, openai, service, system, transcriptions
 from stenogram.server.state import State
 
 _DESCRIPTION = """Self-hosted speech-to-text. `/v1` speaks the OpenAI audio API, `/api/v1` is everything the product can
 do, and `/transcribe`, `/queue`, `/status`, `/health` are the GPU service with callbacks."""
 _HOUR_S = 3600.0
+_THREADS = 12
+"""For the database and the disk, which are waited for; most of the time they are one after the other anyway."""
+_TURN_S = 0.001
+_EXPOSED = (
+    "x-request-id",
+    "x-stenogram-warning",
+    "x-should-retry",
+    "retry-after",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+)
+"""Headers that pages of other origins may read."""
 
 
 def build(house: House) -> FastAPI:
@@ -35,9 +51,12 @@ def build(house: House) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Many threads that compute would keep the event loop from its turn: few, and short turns.
+        to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        sys.setswitchinterval(_TURN_S)
         hub = Hub(asyncio.get_running_loop())
         board = Board(house, hub)
-        app.state.stenogram = State(house, hub, board, Doorkeeper(house.db), Limits())
+        app.state.stenogram = State(house, hub, board, Doorkeeper(house.db), Limits(), GivenUp())
         hub.attach(house.db)
         settings = house.server
         sender = Sender(settings.callback_allow, settings.callback_timeout_s)
@@ -55,16 +74,18 @@ def build(house: House) -> FastAPI:
             await board.stop()
             deliverer.stop()
 
-    app = FastAPI(title="Stenogram", version=version("stenogram"), description=_DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="Stenogram", version=version("stenogram"), description=_DESCRIPTION, lifespan=lifespan, redoc_url=None
+    )
     errors.install(app)
     for module in (service, openai, jobs, transcriptions, models, system, metrics, live):
         app.include_router(module.router)
     app.mount("/web", live.static)
     origins = [origin.strip() for origin in house.server.cors_origins.split(",") if origin.strip()]
     if origins:
-        exposed = ["x-request-id", "x-stenogram-warning"]
         app.add_middleware(
-            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=_EXPOSED
         )
-    app.add_middleware(Guard, names=names_of(house.server.host, house.server.allowed_hosts), origins=origins)
+    names = names_of(house.server.host, house.server.allowed_hosts)
+    app.middleware_stack = Guard(app.build_middleware_stack(), names, origins)  # around the answers to faults, too
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,7 +64,7 @@ def body_of(status: int, message: str, code: str | None, param: str | None = Non
 def headers_of(status: int, retry_after_s: float | None = None) -> dict[str, str]:
     """Whether and when to try again: OpenAI's clients would otherwise repeat what cannot succeed."""
     if status in (429, 503):
-        return {"x-should-retry": "true", "retry-after": str(max(round(retry_after_s or RETRY_AFTER_S), 1))}
+        return {"x-should-retry": "true", "retry-after": str(max(math.ceil(retry_after_s or RETRY_AFTER_S), 1))}
     headers = {"x-should-retry": "false"}
     if status == 401:  # noqa: PLR2004 - HTTP's number
         headers["www-authenticate"] = "Bearer"
@@ -88,17 +89,17 @@ def _by_code() -> dict[str, type[StenogramError]]:
     return found
 
 
-def response_of(error: StenogramError) -> JSONResponse:
-    """An error of ours as an answer."""
-    status = status_of(error)
+def told_of(error: StenogramError) -> dict[str, Any]:
+    """The body for an error, also where it comes too late for a status: in a stream."""
     code = {"unknown_model": "model_not_found", "not_authenticated": "invalid_api_key"}.get(error.code, error.code)
     param = error.facts.get("param") or _PARAMS.get(error.code)
-    wait_s = error.facts.get("retry_after_s")
-    return JSONResponse(
-        body_of(status, str(error), code, str(param) if param else None),
-        status,
-        headers_of(status, wait_s if isinstance(wait_s, float | int) else None),
-    )
+    return body_of(status_of(error), str(error), code, str(param) if param else None)
+
+
+def response_of(error: StenogramError) -> JSONResponse:
+    """An error of ours as an answer."""
+    status, wait_s = status_of(error), error.facts.get("retry_after_s")
+    return JSONResponse(told_of(error), status, headers_of(status, wait_s if isinstance(wait_s, float | int) else None))
 
 
 _PARAMS = {

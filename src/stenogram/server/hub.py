@@ -23,7 +23,7 @@ class Watch:
     async def wait(self, timeout_s: float) -> bool:
         """Until there is news, or the time is over; whether there was."""
         try:
-            async with asyncio.timeout(timeout_s):  # wait_for of Python 3.11 may lose a cancellation that comes with news
+            async with asyncio.timeout(timeout_s):  # ``wait_for`` of Python 3.11 may swallow a cancellation
                 await self._news.wait()
         except TimeoutError:
             return False

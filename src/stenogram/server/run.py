@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import uvicorn
 
@@ -18,26 +19,30 @@ from stenogram.app.doctor import log_facts
 from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings
 from stenogram.errors import NotAllowed, StorageError
-from stenogram.jobs.supervisor import Supervisor
+from stenogram.jobs.callbacks.address import allow_list
+from stenogram.jobs.callbacks.sign import Signer
 from stenogram.models.store import require
 from stenogram.server.asgi import build
+from stenogram.server.guard import is_loopback
+from stenogram.server.hub import Hub
 from stenogram.store import schema
 from stenogram.types import LoadOptions
 
 log = logging.getLogger(__name__)
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def serve(settings: Settings, server: ServerSettings, started: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; ``started`` is told the address.
 
     Raises ``NotAllowed`` for an open address without keys, ``SchemaOutdated``, ``DatabaseUnavailable``,
-    ``ModelNotInstalled`` for a required model that is absent, ``StorageError`` for a port that is taken.
+    ``ModelNotInstalled`` for a required model that is absent, ``StorageError`` for a port that is taken,
+    ``OptionError`` for settings of callbacks that cannot be.
     """
+    allow_list(server.callback_allow)
+    Signer(server.callback_secret)
     with House.open(settings, server) as house:
         prepare(house)
-        check_bind(house)
+        check_bind(server, keys_exist=not Doorkeeper(house.db).open_now())
         if settings.model != "auto":
             require([settings.model], settings)
         log_facts(LoadOptions())
@@ -56,9 +61,11 @@ def serve(settings: Settings, server: ServerSettings, started: Callable[[str], N
                     ws_max_size=2**16,
                 )
                 shown = f"[{host}]" if ":" in host else host
-                _Server(config, supervisor, server.shutdown_grace_s, lambda: started(f"http://{shown}:{port}")).run(
-                    [bound]
-                )
+                _Server(
+                    config,
+                    ready=lambda: started(f"http://{shown}:{port}"),
+                    end_jobs=lambda: supervisor.stop(server.shutdown_grace_s),
+                ).run([bound])
             finally:
                 supervisor.stop(server.shutdown_grace_s)
 
@@ -74,28 +81,26 @@ def prepare(house: House) -> None:
         schema.check(house.db)
 
 
-def check_bind(house: House) -> None:
+def check_bind(server: ServerSettings, *, keys_exist: bool) -> None:
     """Raises ``NotAllowed`` where anybody on the network could use the server without a key."""
-    host = house.server.host
-    if host in _LOOPBACK or house.server.no_auth or not Doorkeeper(house.db).open_now():
+    host = server.host
+    if is_loopback(host) or server.no_auth or keys_exist:
         return
     cause = (
-        f"listening on {host} without any API key would let everybody in. "
+        f"listening on {host or 'all addresses'} without any API key would let everybody in. "
         "Make a key (stenogram keys create --name NAME), or say --no-auth if that is what you want"
     )
     raise NotAllowed(cause=cause)
 
 
 class _Server(uvicorn.Server):
-    """Lets the workers end their jobs while the last requests wait for them."""
+    """Lets the workers end their jobs while the last requests wait for them; what is left then is told to come back."""
 
-    def __init__(
-        self, config: uvicorn.Config, supervisor: Supervisor, grace_s: float, ready: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None], end_jobs: Callable[[], None]) -> None:
         super().__init__(config)
-        self._supervisor = supervisor
-        self._grace_s = grace_s
+        self._app = config.app
         self._ready = ready
+        self._end_jobs = end_jobs
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell the address once requests are taken."""
@@ -105,7 +110,14 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the jobs, and with them the requests that wait."""
-        ending = threading.Thread(target=self._supervisor.stop, args=(self._grace_s,), daemon=True)
+        loop = asyncio.get_running_loop()
+        hub: Hub = cast("Any", self._app).state.stenogram.hub
+
+        def end() -> None:
+            self._end_jobs()
+            loop.call_soon_threadsafe(hub.close)
+
+        ending = threading.Thread(target=end, daemon=True)
         ending.start()
         await super().shutdown(sockets)
         await asyncio.to_thread(ending.join)

@@ -35,12 +35,13 @@ SLICE_BYTES = 2**18
 """Parsed at once, so that no more is held however much the server hands over."""
 MOST_FILES = 100
 MOST_FIELDS = 200
-MOST_FIELD_BYTES = 2**20
-MOST_FIELDS_BYTES = 2 * 2**20
+MOST_FIELD_BYTES = 4 * 2**20
+"""Samples of known speakers, ten seconds each, come as fields in base64."""
+MOST_FIELDS_BYTES = 16 * 2**20
 """Of all fields together."""
 MOST_HEADER_BYTES = 16 * 1024
 """Of all headers of a part together; the parser has limits of its own for one."""
-_FORM_BYTES = 4 * 2**20
+_FORM_BYTES = 18 * 2**20
 """What may surround the files."""
 _DISK_THREADS = 8
 _STORE_THREADS = 8

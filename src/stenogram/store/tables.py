@@ -138,6 +138,7 @@ callbacks = Table(
     Column("id", Text, primary_key=True, comment="the webhook-id"),
     _of_job(),
     Column("url", Text, nullable=False),
+    Column("host", Text, nullable=False, comment="and port; only so many are sent to one at once"),
     Column("body", LargeBinary, nullable=False, comment="the same bytes on every try"),
     Column("state", Text, nullable=False, comment="pending, delivered, failed, disabled"),
     Column("attempts", Integer, nullable=False),

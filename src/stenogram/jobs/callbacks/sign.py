@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import base64
-import binascii
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from stenogram.errors import OptionError
 
-def headers(secret: str | None, callback_id: str, body: bytes, at: float) -> Mapping[str, str]:
-    """``webhook-id``, and with a secret ``webhook-timestamp`` and ``webhook-signature`` of this try.
+_PREFIX = "whsec_"
 
-    ``secret`` is ``whsec_`` and base64, as the standard has it, or any other text, which is taken as it is.
+
+class Signer:
+    """Makes the headers of Standard Webhooks.
+
+    ``secret`` is ``whsec_`` and base64, as the standard has it, or any other text, whose bytes are the key; None or
+    empty: nothing is signed. Raises ``OptionError``.
     """
-    if not secret:
-        return {"webhook-id": callback_id}
-    from standardwebhooks.webhooks import Webhook
 
-    moment = datetime.fromtimestamp(int(at), UTC)
-    return {
-        "webhook-id": callback_id,
-        "webhook-timestamp": str(int(at)),
-        "webhook-signature": Webhook(_key(secret)).sign(callback_id, moment, body.decode()),
-    }
+    def __init__(self, secret: str | None) -> None:
+        self._key = key_of(secret) if secret else None
+
+    def headers(self, callback_id: str, body: bytes, at: float) -> dict[str, str]:
+        """``webhook-id``, and with a secret ``webhook-timestamp`` and ``webhook-signature`` of a try at ``at``."""
+        if self._key is None:
+            return {"webhook-id": callback_id}
+        from standardwebhooks.webhooks import Webhook
+
+        moment = datetime.fromtimestamp(int(at), UTC)
+        return {
+            "webhook-id": callback_id,
+            "webhook-timestamp": str(int(at)),
+            "webhook-signature": Webhook(self._key).sign(callback_id, moment, body.decode()),
+        }
 
 
-def _key(secret: str) -> bytes:
-    if secret.startswith("whsec_"):
-        try:
-            return base64.b64decode(secret.removeprefix("whsec_") + "==")
-        except binascii.Error:
-            return secret.encode()
-    return secret.encode()
+def key_of(secret: str) -> bytes:
+    """The bytes that sign. Raises ``OptionError`` where ``whsec_`` is not followed by base64."""
+    if not secret.startswith(_PREFIX):
+        return secret.encode()
+    text = secret.removeprefix(_PREFIX).rstrip("=")
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        key = b""
+    if not key:
+        cause = "base64 must follow whsec_; or use another text without that beginning"
+        raise OptionError(name="STENOGRAM_CALLBACK_SECRET", value=_PREFIX + "...", cause=cause)
+    return key

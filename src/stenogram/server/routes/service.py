@@ -85,7 +85,7 @@ async def transcribe(request: Request, caller: Submitter) -> Submitted:
             callback_url=given["callback_url"],
         )
         [job] = await to_thread.run_sync(jobs.submit, house, caller, order, recordings)
-        form.keep()
+        form.keep(recordings)
     return Submitted(job_id=job.id)
 
 
@@ -115,8 +115,6 @@ async def status(request: Request, caller: Reader, job_id: Annotated[str, Query(
             sent = callbacks.of_job(connection, job_id)
         if sent is None:
             return service.status(job, transcript)
-        delivered = sent.state == "delivered"
-        told = {"delivered": delivered, "delivered_at_ms": sent.delivered_at_ms, "error": sent.error}
-        return service.status(job, transcript, told)
+        return service.status(job, transcript, callbacks.report(sent))
 
     return await to_thread.run_sync(read)

@@ -141,6 +141,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False, comment="the webhook-id"),
         sa.Column("job_id", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False, comment="and port; only so many are sent to one at once"),
         sa.Column("body", sa.LargeBinary(), nullable=False, comment="the same bytes on every try"),
         sa.Column("state", sa.Text(), nullable=False, comment="pending, delivered, failed, disabled"),
         sa.Column("attempts", sa.Integer(), nullable=False),
