@@ -10,7 +10,7 @@ PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-slow test-engines check check-format check-lint check-types check-imports check-docs check-hooks \
+.PHONY: help setup demo demo-server test test-slow test-engines check check-format check-lint check-types check-imports check-docs check-hooks \
 	format docs lock bench clean runtime dev engines
 
 help: ## List these targets
@@ -21,6 +21,9 @@ setup: dev ## Make .venv with everything that demo, test and check need
 
 demo: runtime ## Transcribe a real recording (installs only what stenogram itself needs)
 	@$(BIN)/python tools/demo.py
+
+demo-server: runtime ## Start the server, submit a recording, show what its callback delivers
+	@$(BIN)/python -m tools.demo_server
 
 test: dev ## Run the tests (under 8 minutes on 2 cores)
 	$(PYTEST) $(ARGS)

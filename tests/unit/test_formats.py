@@ -46,7 +46,7 @@ def parsed(transcript: Transcript, name: str, granularities: tuple[Granularity, 
 
 def test_every_format_has_its_own_file_suffix() -> None:
     """All formats of one recording can be written side by side."""
-    assert list(FORMATS) == ["text", "json", "verbose_json", "srt", "vtt", "tsv"]
+    assert list(FORMATS) == ["text", "json", "verbose_json", "diarized_json", "srt", "vtt", "tsv"]
     assert len({known.suffix for known in FORMATS.values()}) == len(FORMATS)
 
 
@@ -56,7 +56,7 @@ def test_txt_is_text() -> None:
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownFormat, match=r"'docx'.*text, json, verbose_json, srt, vtt, tsv"):
+    with pytest.raises(UnknownFormat, match=r"'docx'.*text, json, verbose_json, diarized_json, srt, vtt, tsv"):
         render(TWO, "docx")
 
 
@@ -163,6 +163,8 @@ def test_an_empty_transcript_is_valid_in_every_format() -> None:
         "json": '{"text": "", "usage": {"type": "duration", "seconds": 0}}\n',
         "verbose_json": '{"task": "transcribe", "language": "english", "duration": 0.0, "text": "", "segments": [], '
         '"words": [], "usage": {"type": "duration", "seconds": 0}}\n',
+        "diarized_json": '{"task": "transcribe", "duration": 0.0, "text": "", "segments": [], '
+        '"usage": {"type": "duration", "seconds": 0}}\n',
         "srt": "",
         "vtt": "WEBVTT\n",
         "tsv": "start\tend\ttext\n",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -142,11 +142,18 @@ def cancel(house: House, caller: Caller, job_id: str) -> Job:
     return find(house, caller, job_id)
 
 
-def abandon(house: House, job: Job) -> None:
-    """Whoever waited for a job is gone: cancel it, unless its work serves another one too."""
+def abandon(house: House, job: Job, others: Collection[str] = ()) -> bool:
+    """Whoever waited for a job is gone: cancel it, unless its work serves another one too. Whether it did.
+
+    ``others`` are jobs that were abandoned before, and went on for an identical one: they end with the last of them.
+    """
     with house.db.write() as tx:
-        if not jobs.others_wait(tx.connection, job):
-            claims.cancel(tx, job.id)
+        twins = jobs.unfinished_twins(tx.connection, job)
+        if not set(twins) <= set(others):
+            return False
+        for job_id in (*twins, job.id):
+            claims.cancel(tx, job_id)
+    return True
 
 
 def retry(house: House, caller: Caller, job_id: str) -> Job:

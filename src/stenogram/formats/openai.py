@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from itertools import count
 from typing import Any, Literal
 
 from stenogram.languages import NAMES
 from stenogram.types import Segment, Transcript, Word
 
 Granularity = Literal["segment", "word"]
+Usage = Literal["duration", "tokens"]
+"""How the API counts: whisper-1 by seconds, its younger models by tokens."""
 SEGMENTS: tuple[Granularity, ...] = ("segment",)
 """What verbose_json carries unless asked otherwise."""
+_AUDIO_TOKENS_PER_S = 10
+"""One for each 100 ms of a user's sound, as OpenAI's Realtime API counts them."""
+_LEAST_PROBABILITY = 1e-9
 
 
 def json(transcript: Transcript) -> str:
     """The text and what was used: nothing else, as the API."""
-    return _encoded({"text": transcript.text, "usage": usage(transcript)})
+    return encoded({"text": transcript.text, "usage": usage(transcript)})
 
 
 def verbose_json(transcript: Transcript, granularities: Collection[Granularity] = SEGMENTS) -> str:
@@ -45,10 +51,10 @@ def verbose_json(transcript: Transcript, granularities: Collection[Granularity] 
         body["model"] = transcript.model
     if transcript.warnings:
         body["warnings"] = list(transcript.warnings)
-    return _encoded(body)
+    return encoded(body)
 
 
-def diarized_json(transcript: Transcript, known_speakers: Sequence[str] = ()) -> str:
+def diarized_json(transcript: Transcript, known_speakers: Sequence[str] = (), counted_in: Usage = "duration") -> str:
     """The text by speakers: the names that are known, and letters for the others, in order of appearance.
 
     A transcript without speakers has one, A.
@@ -67,19 +73,29 @@ def diarized_json(transcript: Transcript, known_speakers: Sequence[str] = ()) ->
         "duration": _seconds(transcript.duration),
         "text": "\n".join(lines),
         "segments": [
-            {
-                "type": "transcript.text.segment",
-                "id": f"seg_{number:03d}",
-                "start": _seconds(segment.start),
-                "end": _seconds(segment.end),
-                "text": segment.text,
-                "speaker": speaker,
-            }
+            diarized_segment(number, segment, speaker)
             for number, (segment, speaker) in enumerate(zip(segments, speakers, strict=True), start=1)
         ],
-        "usage": usage(transcript),
+        "usage": usage(transcript, counted_in),
     }
-    return _encoded(body)
+    return encoded(body)
+
+
+def diarized_segment(number: int, segment: Segment, speaker: str) -> dict[str, Any]:
+    """The segment of this number, from 1; also the event of a stream that tells of it."""
+    return {
+        "type": "transcript.text.segment",
+        "id": segment_id(number),
+        "start": _seconds(segment.start),
+        "end": _seconds(segment.end),
+        "text": segment.text,
+        "speaker": speaker,
+    }
+
+
+def segment_id(number: int) -> str:
+    """What diarized_json calls its segment of this number, from 1."""
+    return f"seg_{number:03d}"
 
 
 class Labels:
@@ -88,15 +104,49 @@ class Labels:
     def __init__(self, known: Sequence[str] = ()) -> None:
         self._known = set(known)
         self._labels: dict[str, str] = {}
+        self._free = (label for label in map(_letters, count()) if label not in self._known)
 
     def of(self, speaker: str | None) -> str:
-        """The label of a speaker: a known name as it is, else the next letter (A to Z, AA ...)."""
+        """The label of a speaker: a known name as it is, else the next letter (A to Z, AA ...) that is no name."""
         name = speaker or ""
         if name in self._known:
             return name
         if name not in self._labels:
-            self._labels[name] = _letters(len(self._labels))
+            self._labels[name] = next(self._free)
         return self._labels[name]
+
+
+def logprobs(segment: Segment, text: str) -> list[dict[str, Any]]:
+    """The parts of ``text``, which is the segment's with a space before it or none, and how likely each was.
+
+    Joined, the parts are the text to the letter. One part for each word, because not every engine tells of tokens;
+    of a word whose probability the engine does not tell, the mean of its segment; where that is not known either,
+    ``logprob`` is left out.
+    """
+    pieces: list[tuple[str, float | None]] = []
+    begin = 0
+    for word in segment.words:
+        found = text.find(word.word, begin)
+        if found < 0 or not word.word:
+            continue
+        end = found + len(word.word)
+        pieces.append((text[begin:end], _log(word.probability, segment.avg_logprob)))
+        begin = end
+    rest = text[begin:]
+    if rest and pieces:
+        pieces[-1] = pieces[-1][0] + rest, pieces[-1][1]
+    elif rest:
+        pieces.append((rest, _log(None, segment.avg_logprob)))
+    return [
+        {"token": piece, **({} if value is None else {"logprob": value}), "bytes": list(piece.encode())}
+        for piece, value in pieces
+    ]
+
+
+def _log(probability: float | None, mean: float | None) -> float | None:
+    if probability is not None and math.isfinite(probability):
+        mean = math.log(max(probability, _LEAST_PROBABILITY))
+    return round(min(mean, 0.0), 6) + 0.0 if mean is not None and math.isfinite(mean) else None
 
 
 def _letters(number: int) -> str:
@@ -113,9 +163,20 @@ def _language(transcript: Transcript) -> str:
     return NAMES.get(code, code)
 
 
-def usage(transcript: Transcript) -> dict[str, Any]:
-    """What the API would bill: whole seconds, rounded up."""
-    return {"type": "duration", "seconds": math.ceil(_seconds(transcript.duration))}
+def usage(transcript: Transcript, counted_in: Usage = "duration") -> dict[str, Any]:
+    """What the API would bill: whole seconds, rounded up; or tokens, those of the text as our engine counted them."""
+    seconds = _seconds(transcript.duration)
+    if counted_in == "duration":
+        return {"type": "duration", "seconds": math.ceil(seconds)}
+    heard = math.ceil(round(seconds * _AUDIO_TOKENS_PER_S, 3))
+    written = sum(len(segment.tokens) for segment in transcript.segments)
+    return {
+        "type": "tokens",
+        "input_tokens": heard,
+        "input_token_details": {"text_tokens": 0, "audio_tokens": heard},
+        "output_tokens": written,
+        "total_tokens": heard + written,
+    }
 
 
 def _segment(segment: Segment) -> dict[str, Any]:
@@ -166,7 +227,8 @@ def _measure(value: float | None) -> float:
     return round(float(value), 6) + 0.0 if value is not None and math.isfinite(value) else 0.0
 
 
-def _encoded(body: dict[str, Any]) -> str:
+def encoded(body: dict[str, Any]) -> str:
+    """A body as JSON in one line, without NaN or infinity."""
     from json import dumps
 
     return dumps(body, ensure_ascii=False, allow_nan=False) + "\n"

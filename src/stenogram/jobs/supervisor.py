@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.2
 _BEATS_PER_LEASE = 5
-_SHORT_LIFE_S = 20.0
-"""A worker that dies sooner is started anew only after a pause, which doubles each time."""
+_RECOVERIES_PER_LEASE = 3
 _PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
+"""Before a worker is started anew that died without ever being ready; the pause doubles each time."""
 _STUCK_LEASES = 2.0
 """A process that was stopped (as by SIGSTOP) is killed after so many leases, and replaced."""
 EXIT_BROKEN = 3
@@ -56,10 +56,9 @@ class _Place:
     device: str
     process: subprocess.Popen[bytes] | None = None
     worker_id: str = ""
-    started_at: float = 0.0
     stopped_since: float | None = None
     next_start_at: float = 0.0
-    pause_s: float = _PAUSE_S
+    pause_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -136,7 +135,7 @@ class Supervisor:
             self._beat()
             if time.monotonic() > self._doubtful_until:
                 self._find_silent()
-        if time.monotonic() - self._recovered_at >= self.lease_s:
+        if time.monotonic() - self._recovered_at >= self.lease_s / _RECOVERIES_PER_LEASE:
             self._recovered_at = time.monotonic()
             with self.db.write() as tx:
                 self.queue.recover(tx)
@@ -149,7 +148,7 @@ class Supervisor:
             options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined,unused-ignore]
         process = subprocess.Popen(list(self.start_of.command), stdin=subprocess.PIPE, **options)
         place.process, place.worker_id = process, worker_id
-        place.started_at, place.stopped_since = time.monotonic(), None
+        place.stopped_since = None
         with self.db.write() as tx:
             workers.register(tx, worker_id, self.host, process.pid, place.device)
         _write_line(place, json.dumps(letter))
@@ -160,10 +159,13 @@ class Supervisor:
         code = place.process.returncode if place.process else 0
         reason = _cause_of_death(code)
         log.error("worker %s: %s", place.worker_id, reason, extra={"worker": place.worker_id})
+        with self.db.read() as connection:
+            worked = workers.state_of(connection, place.worker_id) in ("idle", "busy")
         self._buried(place, "lost", reason)
-        lived_s = time.monotonic() - place.started_at
-        place.pause_s = _PAUSE_S if lived_s > _SHORT_LIFE_S else min(place.pause_s * 2, _LONGEST_PAUSE_S)
-        pause_s = place.pause_s if code == EXIT_BROKEN or lived_s < _SHORT_LIFE_S else 0.0
+        if worked and code != EXIT_BROKEN:
+            place.pause_s = pause_s = 0.0
+        else:
+            place.pause_s = pause_s = min(max(place.pause_s * 2, _PAUSE_S), _LONGEST_PAUSE_S)
         place.next_start_at = time.monotonic() + pause_s
 
     def _buried(self, place: _Place, state: workers.Gone, reason: str | None = None) -> None:

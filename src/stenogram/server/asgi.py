@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 
+from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
@@ -22,12 +24,16 @@ from stenogram.server.board import Board
 from stenogram.server.guard import Guard, names_of
 from stenogram.server.hub import Hub
 from stenogram.server.limits import Limits
+from stenogram.server.openai.giveup import GivenUp
 from stenogram.server.routes import jobs, live, metrics, models, openai, service, system, transcriptions
 from stenogram.server.state import State
 
 _DESCRIPTION = """Self-hosted speech-to-text. `/v1` speaks the OpenAI audio API, `/api/v1` is everything the product can
 do, and `/transcribe`, `/queue`, `/status`, `/health` are the GPU service with callbacks."""
 _HOUR_S = 3600.0
+_THREADS = 12
+"""For the database and the disk, which are waited for; most of the time they are one after the other anyway."""
+_TURN_S = 0.001
 _EXPOSED = (
     "x-request-id",
     "x-stenogram-warning",
@@ -45,9 +51,12 @@ def build(house: House) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Many threads that compute would keep the event loop from its turn: few, and short turns.
+        to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        sys.setswitchinterval(_TURN_S)
         hub = Hub(asyncio.get_running_loop())
         board = Board(house, hub)
-        app.state.stenogram = State(house, hub, board, Doorkeeper(house.db), Limits())
+        app.state.stenogram = State(house, hub, board, Doorkeeper(house.db), Limits(), GivenUp())
         hub.attach(house.db)
         settings = house.server
         sender = Sender(settings.callback_allow, settings.callback_timeout_s)

@@ -89,17 +89,17 @@ def _by_code() -> dict[str, type[StenogramError]]:
     return found
 
 
-def response_of(error: StenogramError) -> JSONResponse:
-    """An error of ours as an answer."""
-    status = status_of(error)
+def told_of(error: StenogramError) -> dict[str, Any]:
+    """The body for an error, also where it comes too late for a status: in a stream."""
     code = {"unknown_model": "model_not_found", "not_authenticated": "invalid_api_key"}.get(error.code, error.code)
     param = error.facts.get("param") or _PARAMS.get(error.code)
-    wait_s = error.facts.get("retry_after_s")
-    return JSONResponse(
-        body_of(status, str(error), code, str(param) if param else None),
-        status,
-        headers_of(status, wait_s if isinstance(wait_s, float | int) else None),
-    )
+    return body_of(status_of(error), str(error), code, str(param) if param else None)
+
+
+def response_of(error: StenogramError) -> JSONResponse:
+    """An error of ours as an answer."""
+    status, wait_s = status_of(error), error.facts.get("retry_after_s")
+    return JSONResponse(told_of(error), status, headers_of(status, wait_s if isinstance(wait_s, float | int) else None))
 
 
 _PARAMS = {

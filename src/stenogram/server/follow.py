@@ -7,22 +7,20 @@ from collections.abc import AsyncIterator
 from anyio import to_thread
 
 from stenogram.app import jobs
-from stenogram.errors import DatabaseUnavailable
+from stenogram.errors import DatabaseUnavailable, NotFound
 from stenogram.job import Caller, Job, JobEvent
 from stenogram.server.state import State
 
 _LOOK_AGAIN_S = 5.0
 """A wake-up may be lost; this long at most is an event late for it."""
-KEEP_ALIVE_S = 10.0
 _EVERYBODY = Caller()
 
 
 async def events_of(state: State, job_id: str, seq: int) -> AsyncIterator[JobEvent | None]:
-    """The events after ``seq``, until the job is over; None where nothing came for a while.
+    """The events after ``seq``, until the job is over; None where nothing came for some seconds.
 
     Ends without the last event when the server stops, or the job is deleted.
     """
-    silent_s = 0.0
     with state.hub.watch(f"job:{job_id}") as watch:
         while not state.hub.closing:
             try:
@@ -34,14 +32,21 @@ async def events_of(state: State, job_id: str, seq: int) -> AsyncIterator[JobEve
                 yield event
                 if ends(event):
                     return
-            if found:
-                silent_s = 0.0
+            if found or await watch.wait(_LOOK_AGAIN_S):
                 continue
-            if not await watch.wait(_LOOK_AGAIN_S):
-                silent_s += _LOOK_AGAIN_S
-                if silent_s >= KEEP_ALIVE_S:
-                    silent_s = 0.0
-                    yield None
+            if await to_thread.run_sync(_is_deleted, state, job_id):
+                return
+            yield None
+
+
+def _is_deleted(state: State, job_id: str) -> bool:
+    try:
+        jobs.find(state.house, _EVERYBODY, job_id)
+    except NotFound:
+        return True
+    except DatabaseUnavailable:
+        return False
+    return False
 
 
 def ends(event: JobEvent) -> bool:

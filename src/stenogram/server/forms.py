@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,10 +20,11 @@ _MIB = 2**20
 
 @dataclass(slots=True)
 class Received:
-    """A form, whose recordings are deleted again unless they are kept."""
+    """A form, whose files are deleted again unless they are kept."""
 
     form: Form
-    kept: bool = False
+    kept: frozenset[str] = frozenset()
+    """Where those lie that are not to be deleted."""
 
     def get(self, name: str) -> str | None:
         """The last value of a field; None where it was not sent, or is empty."""
@@ -37,14 +38,14 @@ class Received:
         """The files that came under these names."""
         return self.form.media(*names)
 
-    def keep(self) -> None:
-        """The recordings belong to jobs now."""
-        self.kept = True
+    def keep(self, recordings: Iterable[Media]) -> None:
+        """These recordings belong to jobs now."""
+        self.kept = frozenset(media.url for media in recordings)
 
 
 @asynccontextmanager
 async def receive(request: Request) -> AsyncIterator[Received]:
-    """Take in the form of a request; when the block fails, its recordings are deleted."""
+    """Take in the form of a request; what the block does not keep of its files is deleted."""
     house = state_of(request).house
     settings = house.server
     limits = Limits(settings.max_upload_mb * _MIB, settings.min_free_disk_mb * _MIB)
@@ -52,9 +53,9 @@ async def receive(request: Request) -> AsyncIterator[Received]:
     try:
         yield received
     finally:
-        if not received.kept:
-            with CancelScope(shield=True):
-                for _, media in received.form.files:
+        for _, media in received.form.files:
+            if media.url not in received.kept:
+                with CancelScope(shield=True):
                     await to_thread.run_sync(house.media.delete, media.url)
 
 

@@ -23,7 +23,8 @@ class Watch:
     async def wait(self, timeout_s: float) -> bool:
         """Until there is news, or the time is over; whether there was."""
         try:
-            await asyncio.wait_for(self._news.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # ``wait_for`` of Python 3.11 may swallow a cancellation
+                await self._news.wait()
         except TimeoutError:
             return False
         self._news.clear()

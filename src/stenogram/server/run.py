@@ -18,6 +18,8 @@ from stenogram.app.doctor import log_facts
 from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings
 from stenogram.errors import NotAllowed, StorageError
+from stenogram.jobs.callbacks.address import allow_list
+from stenogram.jobs.callbacks.sign import Signer
 from stenogram.jobs.supervisor import Supervisor
 from stenogram.models.store import require
 from stenogram.server.asgi import build
@@ -32,8 +34,11 @@ def serve(settings: Settings, server: ServerSettings, started: Callable[[str], N
     """Serve until SIGINT or SIGTERM; ``started`` is told the address.
 
     Raises ``NotAllowed`` for an open address without keys, ``SchemaOutdated``, ``DatabaseUnavailable``,
-    ``ModelNotInstalled`` for a required model that is absent, ``StorageError`` for a port that is taken.
+    ``ModelNotInstalled`` for a required model that is absent, ``StorageError`` for a port that is taken,
+    ``OptionError`` for settings of callbacks that cannot be.
     """
+    allow_list(server.callback_allow)
+    Signer(server.callback_secret)
     with House.open(settings, server) as house:
         prepare(house)
         check_bind(server, keys_exist=not Doorkeeper(house.db).open_now())

@@ -12,6 +12,7 @@ from stenogram.app.house import House
 from stenogram.server.board import Board
 from stenogram.server.hub import Hub
 from stenogram.server.limits import Limits
+from stenogram.server.openai.giveup import GivenUp
 
 
 @dataclass(slots=True)
@@ -23,6 +24,7 @@ class State:
     board: Board
     door: Doorkeeper
     limits: Limits
+    given_up: GivenUp
 
 
 def state_of(connection: HTTPConnection) -> State:

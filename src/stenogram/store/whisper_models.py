@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Boolean, Column, Connection, MetaData, Table, Text, insert, inspect, select, update
+from sqlalchemy import Boolean, Column, Connection, MetaData, Table, Text, insert, inspect, select, text, update
 
 from stenogram.errors import DatabaseError
 from stenogram.store.database import Transaction
@@ -17,6 +17,9 @@ from stenogram.store.database import Transaction
 _KEYS = ("id_model", "model_id")
 _NAMES = ("name", "model_name")
 _SOURCE = "whisper"
+_MAY_CREATE_IN_PUBLIC = text(
+    "SELECT count(*) > 0 FROM pg_namespace WHERE nspname = 'public' AND has_schema_privilege(oid, 'CREATE')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ class _Tables:
 
 def create_absent(tx: Transaction) -> None:
     """Make the tables that are not there; one that is stays as it is."""
-    postgresql = tx.connection.dialect.name == "postgresql"
-    metadata = MetaData(schema="public" if postgresql else None)  # where other programs look for them
+    public = tx.connection.dialect.name == "postgresql" and tx.connection.execute(_MAY_CREATE_IN_PUBLIC).scalar_one()
+    metadata = MetaData(schema="public" if public else None)  # public is where other programs look for them
     Table(
         "whisper_models",
         metadata,

@@ -119,6 +119,12 @@ def all_of(connection: Connection) -> list[Worker]:
     return [_of_row(row) for row in connection.execute(query)]
 
 
+def state_of(connection: Connection, worker_id: str) -> WorkerState | None:
+    """What a worker does; None where there is no such one."""
+    found: WorkerState | None = connection.execute(select(workers.c.state).where(workers.c.id == worker_id)).scalar()
+    return found
+
+
 def silent(connection: Connection, before: float) -> list[Worker]:
     """Workers that should live and were not heard of since a time."""
     query = select(workers).where(workers.c.state.in_(ALIVE), workers.c.heartbeat_at < before)

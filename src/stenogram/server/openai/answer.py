@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from stenogram import formats
 from stenogram.formats import openai
 from stenogram.server.openai.request import WireRequest
-from stenogram.types import SubtitleOptions, Transcript
+from stenogram.types import Segment, SubtitleOptions, Transcript
+
+PING = ": ping\n\n"
+"""A comment: it keeps the connection, and clients pass over it."""
 
 
 def body(request: WireRequest, transcript: Transcript) -> tuple[str, str]:
     """The whole answer, and its media type."""
     known = formats.format_named(request.response_format)
     if request.response_format == "json":
-        told = json.loads(openai.json(transcript))
-        return json.dumps(told | _extras(request, transcript), ensure_ascii=False), known.media_type
-    if request.response_format == "verbose_json" and request.warnings:
-        told = json.loads(openai.verbose_json(transcript, request.granularities))
-        told["warnings"] = [*told.get("warnings", []), *request.warnings]
-        return json.dumps(told, ensure_ascii=False), known.media_type
+        return openai.encoded(_json(request, transcript)), known.media_type
     if request.response_format == "diarized_json":
-        return openai.diarized_json(transcript, request.speakers), known.media_type
-    text = formats.render(transcript, known.name, SubtitleOptions(), request.granularities)
-    return text, f"{known.media_type}; charset=utf-8"
+        return openai.diarized_json(transcript, request.speakers, request.usage), known.media_type
+    told = replace(transcript, warnings=(*transcript.warnings, *request.warnings))
+    text = formats.render(told, known.name, SubtitleOptions(), request.granularities)
+    return text, known.media_type if known.media_type == "application/json" else f"{known.media_type}; charset=utf-8"
 
 
 class Stream:
@@ -37,67 +35,58 @@ class Stream:
         self._labels = openai.Labels(request.speakers)
         self._text = ""
         self._count = 0
+        self._logprobs: list[dict[str, Any]] = []
 
-    def segment(self, segment: Mapping[str, Any]) -> Iterator[str]:
-        """The events for a segment as the job's events have it."""
-        text = str(segment["text"])
-        if not text:
+    def segment(self, segment: Segment) -> Iterator[str]:
+        """The events for one more segment."""
+        if not segment.text:
             return
         self._count += 1
+        told: dict[str, Any] = {}
         if self._request.response_format == "diarized_json":
-            yield event(
-                {
-                    "type": "transcript.text.segment",
-                    "id": f"seg_{self._count:03d}",
-                    "start": round(segment["start"], 3),
-                    "end": round(segment["end"], 3),
-                    "text": text,
-                    "speaker": self._labels.of(segment.get("speaker")),
-                }
-            )
-        yield self._delta((" " if self._text else "") + text, segment)
+            yield event(openai.diarized_segment(self._count, segment, self._labels.of(segment.speaker)))
+            told["segment_id"] = openai.segment_id(self._count)
+        text = (" " if self._text else "") + segment.text
+        if self._request.logprobs:
+            told["logprobs"] = openai.logprobs(segment, text)
+            self._logprobs += told["logprobs"]
+        self._text += text
+        yield _delta(text, **told)
 
     def done(self, transcript: Transcript) -> Iterator[str]:
-        """The last events."""
+        """The last event; before it what the segments did not tell, if there is any."""
         whole = transcript.text
         if whole != self._text and whole.startswith(self._text):
-            yield self._delta(whole[len(self._text) :], {})
-        last = {"type": "transcript.text.done", "text": self._text, "usage": openai.usage(transcript)}
-        yield event(last | _extras(self._request, transcript))
-
-    def _delta(self, text: str, segment: Mapping[str, Any]) -> str:
-        self._text += text
-        told: dict[str, Any] = {"type": "transcript.text.delta", "delta": text}
+            yield _delta(whole[len(self._text) :])
+            self._text = whole
+        last: dict[str, Any] = {"type": "transcript.text.done", "text": self._text}
         if self._request.logprobs:
-            told["logprobs"] = [
-                _logprob(word["word"], word.get("probability"), segment.get("avg_logprob"))
-                for word in segment.get("words") or ()
-            ]
-        return event(told)
+            last["logprobs"] = self._logprobs
+        # The event's type has tokens only: a client that is strict about it could not read seconds.
+        yield event(last | _languages(self._request, transcript) | {"usage": openai.usage(transcript, "tokens")})
 
 
-def event(data: Mapping[str, Any]) -> str:
+def event(data: dict[str, Any]) -> str:
     """One server-sent event."""
-    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
+    return f"data: {openai.encoded(data)}\n"
 
 
-def _extras(request: WireRequest, transcript: Transcript) -> dict[str, Any]:
-    extras: dict[str, Any] = {}
+def _delta(text: str, **told: Any) -> str:
+    return event({"type": "transcript.text.delta", "delta": text, **told})
+
+
+def _json(request: WireRequest, transcript: Transcript) -> dict[str, Any]:
+    told: dict[str, Any] = {"text": transcript.text}
     if request.logprobs:
-        extras["logprobs"] = [
-            _logprob(word.word, word.probability, segment.avg_logprob)
-            for segment in transcript.segments
-            for word in segment.words
-        ]
-    if request.tells_languages and transcript.language:
-        extras["languages"] = [{"code": transcript.language}]
-    if request.warnings:
-        extras["warnings"] = list(request.warnings)
-    return extras
+        told["logprobs"] = []
+        for segment in transcript.segments:
+            if segment.text:
+                told["logprobs"] += openai.logprobs(segment, (" " if told["logprobs"] else "") + segment.text)
+    return told | _languages(request, transcript) | {"usage": openai.usage(transcript, request.usage)}
 
 
-def _logprob(word: str, probability: float | None, mean: float | None) -> dict[str, Any]:
-    """Per word, for our engines do not all tell of tokens; of one without a probability its segment's ``mean``."""
-    token = f" {word}"
-    logprob = math.log(max(probability, 1e-9)) if probability is not None else mean or 0.0
-    return {"token": token, "logprob": round(min(logprob, 0.0), 6), "bytes": list(token.encode())}
+def _languages(request: WireRequest, transcript: Transcript) -> dict[str, Any]:
+    """The language that was heard; none where it is not known."""
+    if not request.tells_languages:
+        return {}
+    return {"languages": [{"code": transcript.language}] if transcript.language else []}

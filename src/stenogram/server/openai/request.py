@@ -1,26 +1,57 @@
-"""A form of the OpenAI audio API, understood."""
+"""A form of the OpenAI audio API, understood. ``docs/howto/openai.md`` tells of every part what becomes of it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from stenogram import languages
-from stenogram.app.house import House
 from stenogram.app.jobs import Order
 from stenogram.errors import OptionError
 from stenogram.formats import SEGMENTS, Granularity
-from stenogram.models import store
+from stenogram.formats.openai import Usage
 from stenogram.server.upload import Form
 from stenogram.types import RunOptions, Task, TranscribeOptions, VadOptions
 
 ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
-ALIASES = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize")
+ALIASES = (
+    "whisper-1",
+    "gpt-transcribe",
+    "gpt-4o-transcribe",
+    "gpt-4o-mini-transcribe",
+    "gpt-4o-mini-transcribe-2025-12-15",
+    "gpt-4o-transcribe-diarize",
+)
 """OpenAI's names, which mean the model that the settings name."""
+PARTS = frozenset(
+    (
+        "file",
+        "model",
+        "language",
+        "languages",
+        "prompt",
+        "keywords",
+        "hotwords",
+        "response_format",
+        "temperature",
+        "timestamp_granularities",
+        "include",
+        "chunking_strategy",
+        "known_speaker_names",
+        "known_speaker_references",
+        "stream",
+        "vad_filter",
+        "diarize",
+        "task",
+    )
+)
+"""Every part that means something, without brackets; of others the client is told that they are ignored."""
 _TRUE, _FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
 _MOST_KNOWN_SPEAKERS = 4
+_STRATEGY = ("type", "threshold", "silence_duration_ms", "prefix_padding_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,117 +64,98 @@ class WireRequest:
     stream: bool = False
     logprobs: bool = False
     tells_languages: bool = False
-    """The client named the languages it expects, and wants to know which it was."""
+    """The client wants to know which language it was."""
+    usage: Usage = "duration"
     speakers: tuple[str, ...] = ()
     """Names of known speakers."""
-    warnings: tuple[str, ...] = field(default=())
-    """What was asked for and cannot be done by this model, which clients of OpenAI send by habit."""
+    warnings: tuple[str, ...] = ()
+    """What was asked for and is left out."""
 
 
 def parse(form: Form, task: Task, default_model: str) -> WireRequest:
-    """Raises ``OptionError``, with ``param``, for what cannot be."""
-    wished = form.get("task")
-    if wished is not None:
-        task = "translate" if _choice("task", wished, ("transcribe", "translate")) == "translate" else task
-    response_format = _choice("response_format", form.get("response_format") or "json", get_args(ResponseFormat))
-    granularities = form.all_of("timestamp_granularities")
-    for value in granularities:
-        _choice("timestamp_granularities", value, ("word", "segment"))
+    """``task`` is what the path asks for. Raises ``OptionError``, with ``param``, for what cannot be."""
+    response_format = _format(form, task)
+    granularities = _listed(form, "timestamp_granularities", get_args(Granularity))
     if "word" in granularities and response_format != "verbose_json":
         raise _bad("timestamp_granularities", "word", "needs response_format verbose_json")
-    include = form.all_of("include")
-    for value in include:
-        _choice("include", value, ("logprobs",))
+    include = _listed(form, "include", ("logprobs",))
     if include and response_format != "json":
         raise _bad("include", "logprobs", "needs response_format json")
-    asked = form.all_of("languages")
     model = form.get("model")
     if model is None:
         raise OptionError("model is required: one of GET /v1/models, or whisper-1", param="model")
     order = Order(
         source="openai",
         model=default_model if model in ALIASES else model,
-        run=RunOptions(vad=_vad(form), transcribe=_transcribe(form, task, asked)),
+        run=RunOptions(vad=_vad(form), transcribe=_transcribe(form, _task(form, task))),
     )
+    speakers = _speakers(form)
     return WireRequest(
         order=order,
         response_format=response_format,
-        granularities=tuple(granularities) or ("segment",),  # type: ignore[arg-type]
+        granularities=tuple(granularities) or SEGMENTS,
         stream=_flag(form, "stream", default=False),
         logprobs=bool(include),
-        tells_languages=bool(asked),
-        speakers=_speakers(form),
+        tells_languages=model == "gpt-transcribe" or bool(form.all_of("languages")),
+        usage="tokens" if model in ALIASES and model != "whisper-1" else "duration",
+        speakers=speakers,
+        warnings=tuple(_left_out(form, response_format)),
     )
 
 
-def fit(house: House, request: WireRequest) -> WireRequest:
-    """Leave out what the engine cannot do and clients send by habit, with a warning for each.
-
-    Raises ``ModelError``, ``LanguageNotSupported``.
-    """
-    order = request.order
-    options = order.run.transcribe
-    choice = house.app.model_for(order.model, options.language, replace(house.settings, profile=order.profile))
-    supports = house.app.engine_named(choice.files.engine).supports
-    if options.task == "translate" and "translate" not in supports:
-        raise _cannot_translate(house, choice.files.name)
-    warnings = []
-    for name, part in (("initial_prompt", "prompt"), ("hotwords", "keywords"), ("temperature", "temperature")):
-        if getattr(options, name) is not None and name not in supports:
-            warnings.append(f"{part} is ignored: the model {choice.files.name} cannot take it")
-            options = replace(options, **{name: None})  # type: ignore[arg-type]
-    run = replace(order.run, transcribe=options)
-    return replace(request, order=replace(order, run=run), warnings=tuple(warnings))
+def _format(form: Form, task: Task) -> ResponseFormat:
+    known: tuple[ResponseFormat, ...] = get_args(ResponseFormat)
+    if task == "translate":
+        known = tuple(name for name in known if name != "diarized_json")
+    chosen: ResponseFormat = _choice("response_format", form.get("response_format") or "json", known)
+    return chosen
 
 
-def _cannot_translate(house: House, name: str) -> OptionError:
-    able = [
-        files.name
-        for files in store.installed(house.settings)
-        if "translate" in house.app.engine_named(files.engine).supports
-    ]
-    advice = f"Of those here can: {', '.join(able)}" if able else "None here can; fetch one: stenogram models pull base"
-    return OptionError(f"The model {name} cannot translate. {advice}.", param="model")
+def _task(form: Form, task: Task) -> Task:
+    wished: Task = _choice("task", form.get("task") or task, get_args(Task))
+    if task == "translate" and wished != "translate":
+        raise _bad("task", wished, "this address translates; POST to /v1/audio/transcriptions instead")
+    return wished
 
 
-def _transcribe(form: Form, task: Task, asked: list[str]) -> TranscribeOptions:
-    language = form.get("language") or (asked[0] if len(asked) == 1 else None)
-    for value in [*asked, *([language] if language else [])]:
-        try:
-            languages.code_of(value)
-        except OptionError as error:
-            raise _bad("language", value, "is no language; give its ISO 639-1 code, such as en") from error
+def _transcribe(form: Form, task: Task) -> TranscribeOptions:
+    language = form.get("language")
+    expected = dict.fromkeys(_code("languages", value) for value in form.all_of("languages"))
+    if language is not None:
+        language = _code("language", language)
+    elif len(expected) == 1:
+        [language] = expected
     terms = [*form.all_of("keywords"), *form.all_of("hotwords")]
-    temperature = _number(form, "temperature", 0.0, 1.0)
     return TranscribeOptions(
         language=language,
         task=task,
         initial_prompt=form.get("prompt"),
         hotwords=", ".join(terms) or None,
-        temperature=temperature or None,  # 0 is the ladder of temperatures, which is the default
+        # 0 is the ladder of temperatures, which is the default
+        temperature=_number("temperature", form.get("temperature"), 0.0, 1.0) or None,
     )
+
+
+def _code(param: str, value: str) -> str:
+    try:
+        return languages.code_of(value)
+    except OptionError as error:
+        raise _bad(param, value, str(error.facts["cause"])) from error
 
 
 def _vad(form: Form) -> VadOptions:
     options = VadOptions(vad_filter=_flag(form, "vad_filter", default=True))
-    strategy = form.get("chunking_strategy")
-    given: dict[str, Any] = {
-        name: form.get(f"chunking_strategy[{name}]")
-        for name in ("type", "threshold", "silence_duration_ms", "prefix_padding_ms")
-    }
-    if strategy is not None and strategy.startswith("{"):
-        try:
-            given |= {name: str(value) for name, value in json.loads(strategy).items()}
-        except ValueError as error:
-            raise _bad("chunking_strategy", strategy, "is not JSON") from error
-    elif strategy is not None:
-        _choice("chunking_strategy", strategy, ("auto", "server_vad"))
-    if given["type"] is not None:
-        _choice("chunking_strategy", given["type"], ("auto", "server_vad"))
-    fields = Form([(f"chunking_strategy[{name}]", value) for name, value in given.items() if value is not None])
-    threshold = _number(fields, "chunking_strategy[threshold]", 0.0, 1.0)
-    silence_ms = _number(fields, "chunking_strategy[silence_duration_ms]", 0, 60_000)
-    pad_ms = _number(fields, "chunking_strategy[prefix_padding_ms]", 0, 60_000)
+    given = _strategy(form)
+    kind = given.get("type")
+    if kind is not None:
+        _choice("chunking_strategy", kind, ("auto", "server_vad"))
+
+    def number(name: str, high: float) -> float | None:
+        return _number(f"chunking_strategy[{name}]", given.get(name), 0, high)
+
+    threshold = number("threshold", 1.0)
+    silence_ms, pad_ms = number("silence_duration_ms", 60_000), number("prefix_padding_ms", 60_000)
+    # The bounds of ours are narrower where theirs would mean nothing.
     return replace(
         options,
         threshold=options.threshold if threshold is None else min(max(threshold, 0.01), 0.99),
@@ -152,14 +164,52 @@ def _vad(form: Form) -> VadOptions:
     )
 
 
+def _strategy(form: Form) -> Mapping[str, str]:
+    """The strategy in its three spellings: a word, an object as JSON, or one part for each of its fields."""
+    given = {name: form.get(f"chunking_strategy[{name}]") for name in _STRATEGY}
+    whole = form.get("chunking_strategy")
+    if whole is not None and not whole.startswith("{"):
+        given["type"] = whole
+    elif whole is not None:
+        try:
+            given |= {name: str(value) for name, value in json.loads(whole).items()}
+        except (ValueError, RecursionError) as error:
+            raise _bad("chunking_strategy", whole[:80], "is not JSON") from error
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _speakers(form: Form) -> tuple[str, ...]:
     names = form.all_of("known_speaker_names")
     references = form.all_of("known_speaker_references")
     if len(names) > _MOST_KNOWN_SPEAKERS:
-        raise _bad("known_speaker_names", len(names), f"has more than {_MOST_KNOWN_SPEAKERS} names")
+        raise _bad("known_speaker_names", len(names), f"must be at most {_MOST_KNOWN_SPEAKERS} names")
     if references and len(references) != len(names):
         raise _bad("known_speaker_references", len(references), "must be as many as known_speaker_names")
+    for reference in references:
+        if not reference.startswith("data:") or ";base64," not in reference:
+            raise _bad("known_speaker_references", reference[:40], "must be a data URL: data:audio/wav;base64,...")
     return tuple(names)
+
+
+def _left_out(form: Form, response_format: ResponseFormat) -> list[str]:
+    """A sentence for everything that is accepted without effect."""
+    told = []
+    if (
+        _flag(form, "diarize", default=False)
+        or response_format == "diarized_json"
+        or form.all_of("known_speaker_names")
+    ):
+        told.append("speakers are not told apart yet: all is said by one")
+    if form.get("language") is None and len(dict.fromkeys(form.all_of("languages"))) > 1:
+        told.append("languages is no limit: the model chooses among all that it speaks")
+    names = [*(name for name, _ in form.fields), *(name for name, _ in form.files)]
+    unknown = dict.fromkeys(name[:40] for name in names if name.partition("[")[0] not in PARTS)
+    told += [f"{name or 'a part without a name'} is ignored: this API has no such part" for name in unknown]
+    return told
+
+
+def _listed(form: Form, name: str, known: Collection[str]) -> list[Any]:
+    return list(dict.fromkeys(_choice(name, value, known) for value in form.all_of(name)))
 
 
 def _choice(name: str, value: str, known: Collection[str]) -> Any:
@@ -177,16 +227,15 @@ def _flag(form: Form, name: str, *, default: bool) -> bool:
     return value.lower() in _TRUE
 
 
-def _number(form: Form, name: str, low: float, high: float) -> float | None:
-    value = form.get(name)
+def _number(name: str, value: str | None, low: float, high: float) -> float | None:
     if value is None:
         return None
     try:
         number = float(value)
-    except ValueError as error:
-        raise _bad(name, value, "must be a number") from error
+    except ValueError:
+        number = math.nan
     if not low <= number <= high:
-        raise _bad(name, value, f"must be from {low:g} to {high:g}")
+        raise _bad(name, value, f"must be a number from {low:g} to {high:g}")
     return number
 
 

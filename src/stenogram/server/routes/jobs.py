@@ -65,7 +65,7 @@ async def submit(
             delete_media=_kept(received.get("keep")),
         )
         found = await to_thread.run_sync(jobs.submit, house, caller, order, recordings, idempotency_key)
-        received.keep()
+        received.keep(recordings)
     return Batch(jobs=[schemas.view(job) for job in found])
 
 

@@ -85,7 +85,7 @@ async def transcribe(request: Request, caller: Submitter) -> Submitted:
             callback_url=given["callback_url"],
         )
         [job] = await to_thread.run_sync(jobs.submit, house, caller, order, recordings)
-        form.keep()
+        form.keep(recordings)
     return Submitted(job_id=job.id)
 
 

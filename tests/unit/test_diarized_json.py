@@ -1,0 +1,54 @@
+"""``diarized_json``: who said what, by names and letters."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stenogram.formats import openai
+from stenogram.types import Segment, Transcript
+
+
+def transcript(*said: tuple[str | None, str]) -> Transcript:
+    segments = [
+        Segment(number, float(number), number + 0.5, text, speaker=speaker)
+        for number, (speaker, text) in enumerate(said)
+    ]
+    return Transcript(tuple(segments), 9.2)
+
+
+def test_speakers_get_letters_in_order_of_appearance() -> None:
+    body = json.loads(openai.diarized_json(transcript(("S7", "Hi."), ("S1", "Hello."), ("S1", "Yes?"), ("S7", "So."))))
+
+    assert body["text"] == "A: Hi.\nB: Hello. Yes?\nA: So."
+    assert [segment["speaker"] for segment in body["segments"]] == ["A", "B", "B", "A"]
+    assert [segment["id"] for segment in body["segments"]] == ["seg_001", "seg_002", "seg_003", "seg_004"]
+    assert body["segments"][1] == {
+        "type": "transcript.text.segment",
+        "id": "seg_002",
+        "start": 1.0,
+        "end": 1.5,
+        "text": "Hello.",
+        "speaker": "B",
+    }
+    assert body["usage"] == {"type": "duration", "seconds": 10}
+
+
+def test_known_speakers_keep_their_names_and_take_no_letter() -> None:
+    body = json.loads(openai.diarized_json(transcript(("agent", "Hi."), ("S1", "Hello.")), ["agent"]))
+
+    assert body["text"] == "agent: Hi.\nA: Hello."
+
+
+def test_without_speakers_there_is_one() -> None:
+    assert json.loads(openai.diarized_json(transcript((None, "Hi."), (None, "You."))))["text"] == "A: Hi. You."
+
+
+@given(st.integers(1, 2000))
+def test_no_two_speakers_share_a_label(number: int) -> None:
+    labels = openai.Labels()
+
+    assert len({labels.of(f"S{each}") for each in range(number)}) == number
+    assert openai.Labels().of("x") == "A"
