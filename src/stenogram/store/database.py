@@ -36,6 +36,8 @@ _SQLITE_PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
     "PRAGMA foreign_keys=ON",
 )
+OWN_SCHEMA = "own_schema"
+"""The option of connections that says which schema was asked for: while it is absent, the current one is another."""
 _PATIENCE = {"connect_timeout": "5", "keepalives_idle": "15", "keepalives_interval": "5", "tcp_user_timeout": "15000"}
 """How soon a PostgreSQL that answers no more is given up (libpq's parameters); the URL may say otherwise."""
 _CLOCK = text("SELECT extract(epoch FROM clock_timestamp())")
@@ -82,9 +84,8 @@ class Transaction:
 class Database:
     """One database, safe to use from several threads."""
 
-    def __init__(self, engine: Engine, wakes: Datagrams | Notifications, schema: str | None = None) -> None:
+    def __init__(self, engine: Engine, wakes: Datagrams | Notifications) -> None:
         self._engine = engine
-        self.schema = schema
         self._wakes = wakes
         self._writing = threading.RLock()
         self._listening: list[tuple[threading.Event, threading.Thread]] = []
@@ -107,7 +108,7 @@ class Database:
             shown = parsed.render_as_string()  # without the password
             raise OptionError(name="DATABASE_URL", value=shown, cause="must begin with postgresql:// or sqlite:///")
         engine = _open_postgresql(parsed, schema)
-        return cls(engine, Notifications(_conninfo(engine)), schema)
+        return cls(engine, Notifications(_conninfo(engine)))
 
     @property
     def engine(self) -> Engine:
@@ -203,6 +204,7 @@ def _open_postgresql(url: sqlalchemy.URL, schema: str | None) -> Engine:
         max_overflow=20,
         pool_timeout=10,
         pool_pre_ping=True,
+        execution_options={OWN_SCHEMA: schema},
     )
 
 

@@ -1,7 +1,7 @@
 """Brings the tables of a database to the shape of this version, and tells whether they have it.
 
 On PostgreSQL the queue's tables are Procrastinate's, which keeps no record of their version: the name of the last step
-taken is noted in a comment on its table of jobs. Everything is looked for in one schema, the current one: another
+taken is noted in a comment on its table of jobs. Everything is looked for in one schema: another
 program, or another Stenogram, may live in the same database, and have tables of these names, and its own Alembic.
 """
 
@@ -22,7 +22,7 @@ from sqlalchemy.schema import CreateSchema
 
 from stenogram.errors import DatabaseError, SchemaOutdated
 from stenogram.store import whisper_models
-from stenogram.store.database import Database
+from stenogram.store.database import OWN_SCHEMA, Database
 from stenogram.store.tables import metadata
 
 VERSION_TABLE = "stenogram_version"
@@ -43,7 +43,7 @@ def upgrade(db: Database) -> None:
     """
     with db.write() as tx:
         _take_turns(tx.connection)
-        _prepare_schema(tx.connection, db.schema)
+        _prepare_schema(tx.connection)
         _refuse_later(tx.connection)
         _refuse_others(tx.connection)
         config = _config()
@@ -71,9 +71,19 @@ def check(db: Database) -> None:
                 raise SchemaOutdated(cause=f"those of the queue are {queue or 'absent'}")
 
 
-def differences(connection: Connection) -> list[Any]:
-    """What sets the tables that are there apart from those declared; empty where nothing does."""
-    return list(compare_metadata(_context(connection), metadata))
+def differences(db: Database) -> list[str]:
+    """What sets the tables that are there apart from those declared, such as an index that somebody dropped."""
+    with db.read() as connection:
+        found = compare_metadata(_context(connection), metadata)
+    changes = [change for entry in found for change in (entry if isinstance(entry, list) else [entry])]
+    return [" ".join(_named(part) for part in change if part is not None) for change in changes]
+
+
+def _named(part: Any) -> str:
+    """A part of a change in words: the operation, or a table, column or index."""
+    table = getattr(part, "table", None)
+    name = str(getattr(part, "name", part))
+    return f"{table.name}.{name}" if table is not None else name
 
 
 def alembic_options(connection: Connection) -> dict[str, Any]:
@@ -149,20 +159,21 @@ def _take_turns(connection: Connection) -> None:
         connection.execute(_TURNS)
 
 
-def _prepare_schema(connection: Connection, schema: str | None) -> None:
+def _prepare_schema(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        if schema is not None and not inspect(connection).has_schema(schema):
-            connection.execute(CreateSchema(schema))
-        if _schema(connection) is None:
+        schema = _schema(connection)
+        if schema is None:
             raise DatabaseError(cause=f"it has no schema to make tables in. {_OTHER_PLACE}")
+        if not inspect(connection).has_schema(schema):
+            connection.execute(CreateSchema(schema))
 
 
 def _schema(connection: Connection) -> str | None:
-    """Where tables are made; None on SQLite, and where there is no such place."""
+    """Where our tables are, or are to be; None on SQLite, and where there is no such place."""
     if connection.dialect.name == "sqlite":
         return None
-    found: str | None = connection.execute(text("SELECT current_schema()")).scalar_one()
-    return found
+    own: str | None = connection.get_execution_options().get(OWN_SCHEMA)
+    return own or connection.execute(text("SELECT current_schema()")).scalar_one()
 
 
 def _revision(connection: Connection) -> str | None:
