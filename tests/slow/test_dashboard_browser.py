@@ -53,8 +53,11 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """A page that must not complain: no error in its console, none thrown, no violation of the policy."""
+def page(context: BrowserContext, url: str) -> Iterator[Page]:
+    """A page that must not complain: no error in its console, none thrown, no violation of the policy.
+
+    It is closed before the server that it follows is.
+    """
     opened = context.new_page()
     faults: list[str] = []
     opened.add_init_script(WATCH_FAULTS)
@@ -62,6 +65,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
     opened.on("pageerror", lambda error: faults.append(str(error)))
     yield opened
     faults += opened.evaluate("window.faults ?? []")
+    opened.close()
     expected = re.compile(r"WebSocket connection to|status of (401|400|503)|ERR_CONNECTION|net::ERR_FAILED")
     assert [fault for fault in faults if not expected.search(fault)] == []
 
