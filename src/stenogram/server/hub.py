@@ -23,7 +23,9 @@ class Watch:
     async def wait(self, timeout_s: float) -> bool:
         """Until there is news, or the time is over; whether there was."""
         try:
-            await asyncio.wait_for(self._news.wait(), timeout_s)
+            # not wait_for: in Python 3.11 it loses a cancellation that comes together with the news, as at a stop
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
         except TimeoutError:
             return False
         self._news.clear()
