@@ -53,8 +53,11 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """A page that must not complain: no error in its console, none thrown, no violation of the policy."""
+def page(context: BrowserContext, url: str) -> Iterator[Page]:
+    """A page that must not complain: no error in its console, none thrown, no violation of the policy.
+
+    It is closed before the server that it follows is.
+    """
     opened = context.new_page()
     faults: list[str] = []
     opened.add_init_script(WATCH_FAULTS)
@@ -62,6 +65,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
     opened.on("pageerror", lambda error: faults.append(str(error)))
     yield opened
     faults += opened.evaluate("window.faults ?? []")
+    opened.close()
     expected = re.compile(r"WebSocket connection to|status of (401|400|503)|ERR_CONNECTION|net::ERR_FAILED")
     assert [fault for fault in faults if not expected.search(fault)] == []
 
@@ -97,7 +101,7 @@ def test_every_moment_fits_every_screen(
     SCENES[name](house)
     for scheme in ("dark", "light"):
         for label, width in (("phone", 360), ("tablet", 820), ("desktop", 1600)):
-            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
             open_live(page, url)
             expect(page.locator("#devices li.server")).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -222,7 +226,7 @@ def test_a_recording_is_sent_followed_and_taken_away(
         with page.expect_download() as download:
             entry.get_by_role("link", name="Download beckett.wav as srt").click()
         assert download.value.suggested_filename == "beckett.srt"
-        assert "-->" in Path(download.value.path()).read_text("utf-8")
+        assert "-->" in Path(str(download.value.path())).read_text("utf-8")
         page.screenshot(path=Path(os.environ.get("STENOGRAM_SHOTS") or house.settings.home) / f"sent-{way}.png")
         entry.get_by_role("button", name="Remove").click()
         expect(entry).to_have_count(0)
