@@ -146,3 +146,81 @@ def test_a_name_in_the_tables_that_nobody_knows_is_shown_as_failed(house: House)
         [state] = [each for each in enabled.states(house, connection) if each.name == "martian"]
     assert state.state == "failed"
     assert "martian" in (state.error or "")
+
+
+# --- shapes that clients have ----------------------------------------------------------------------------------------
+
+ODD = {
+    "text": (
+        "CREATE TABLE whisper_models (model_id VARCHAR(40) PRIMARY KEY, model_name VARCHAR(40), source VARCHAR(20))",
+        "CREATE TABLE model_settings (model_id VARCHAR(40) PRIMARY KEY, enabled VARCHAR(10))",
+        "INSERT INTO whisper_models VALUES ('a', 'base', 'whisper'), ('b', 'large-v3', 'whisper')",
+        "INSERT INTO model_settings VALUES ('a', 'true'), ('b', 'false')",
+    ),
+    "numbers for truth": (
+        "CREATE TABLE whisper_models (id_model VARCHAR(40), source VARCHAR(20))",
+        "CREATE TABLE model_settings (id_model VARCHAR(40), enabled INTEGER)",
+        "INSERT INTO whisper_models VALUES ('base', 'whisper'), ('large-v3', 'whisper')",
+        "INSERT INTO model_settings VALUES ('base', 1), ('large-v3', 0)",
+    ),
+    "a row for each user, and none": (
+        "CREATE TABLE whisper_models (id_model INTEGER PRIMARY KEY, name TEXT, source TEXT)",
+        "CREATE TABLE model_settings (id_model INTEGER, user_name TEXT, enabled BOOLEAN)",
+        "INSERT INTO whisper_models VALUES (1, 'base', 'whisper'), (2, 'large-v3', 'whisper'), (3, NULL, 'whisper')",
+        "INSERT INTO model_settings VALUES (1, 'anna', false), (1, 'boris', true), (3, 'anna', true)",
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", ODD)
+def test_other_shapes_are_read_and_switched_too(empty_database_url: str, shape: str) -> None:
+    db = Database.open(empty_database_url)
+    with db.write() as tx:
+        for statement in ODD[shape]:
+            tx.connection.execute(text(statement))
+    with db.read() as connection:
+        assert whisper_models.settings(connection) == [Setting("base", True), Setting("large-v3", False)]
+    with db.write() as tx:
+        whisper_models.switch(tx, "base", enabled=False)
+        whisper_models.switch(tx, "large-v3", enabled=True)
+    with db.read() as connection:
+        assert whisper_models.settings(connection) == [Setting("base", False), Setting("large-v3", True)]
+    db.close()
+
+
+@pytest.mark.parametrize("shape", ["text", "numbers for truth"])
+def test_a_model_of_their_tables_that_is_missing_is_added(empty_database_url: str, shape: str) -> None:
+    db = Database.open(empty_database_url)
+    with db.write() as tx:
+        for statement in ODD[shape]:
+            tx.connection.execute(text(statement))
+        whisper_models.switch(tx, "tiny", enabled=True)
+    with db.read() as connection:
+        assert Setting("tiny", True) in whisper_models.settings(connection)
+    db.close()
+
+
+def test_tables_that_were_dropped_meanwhile_are_told(db: Database) -> None:
+    with db.write() as tx:
+        tx.connection.execute(text("DROP TABLE whisper_models"))
+    with pytest.raises(DatabaseError, match="whisper_models"), db.read() as connection:
+        whisper_models.settings(connection)
+
+
+def test_a_model_is_switched_by_any_of_its_names(house: House) -> None:
+    """However the tables call it: they are not left with two rows that contradict each other."""
+    with house.db.write() as tx:
+        whisper_models.switch(tx, "large-v3", enabled=True)
+    enabled.switch(house, "whisper-large-v3", enabled=False)
+
+    with house.db.read() as connection:
+        assert whisper_models.settings(connection) == [Setting("large-v3", False)]
+    with pytest.raises(OptionError, match="not enabled"):
+        enabled.check(house, "large")
+
+
+def test_the_built_in_model_switched_off_says_nothing_of_the_others(house: House, tmp_path: Path) -> None:
+    enabled.switch(house, "moonshine-tiny", enabled=False)
+    with house.db.read() as connection:
+        assert whisper_models.settings(connection) == [Setting("moonshine-tiny-en", False)]
+    assert names(house) == []
