@@ -227,7 +227,7 @@ def test_a_recording_is_sent_followed_and_taken_away(
             entry.get_by_role("link", name="Download beckett.wav as srt").click()
         assert download.value.suggested_filename == "beckett.srt"
         assert "-->" in Path(str(download.value.path())).read_text("utf-8")
-        page.screenshot(path=Path(os.environ.get("STENOGRAM_SHOTS") or house.settings.home) / f"sent-{way}.png")
+        page.screenshot(path=Path(str(os.environ.get("STENOGRAM_SHOTS") or house.settings.home)) / f"sent-{way}.png")
         entry.get_by_role("button", name="Remove").click()
         expect(entry).to_have_count(0)
     finally:
