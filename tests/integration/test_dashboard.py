@@ -198,7 +198,7 @@ def test_a_key_opens_state_and_socket_for_its_owner(client: TestClient, house: H
         own = scenes.put_job(tx, "alice")
         scenes.put_job(tx, "bob")
     with client.websocket_connect(SOCKET, subprotocols=[f"stenogram.key.{secret}"]) as socket:
-        assert socket.accepted_subprotocol == f"stenogram.key.{secret}"
+        assert str(socket.accepted_subprotocol) == f"stenogram.key.{secret}"
         state = until(socket, "queued", 2)
     polled = client.get("/dashboard/state", headers={"x-api-key": secret}).json()
 

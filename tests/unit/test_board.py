@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,8 @@ def look(house: House, *between: Callable[[], None]) -> Snapshot:
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, house: House, error: Exception) -> None:
-    @contextmanager
-    def read(_self: object) -> Iterator[Connection]:
+    def read(_self: object) -> AbstractContextManager[Connection]:
         raise error
-        yield
 
     monkeypatch.setattr(type(house.db), "read", read)
 
