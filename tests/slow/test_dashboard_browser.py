@@ -210,7 +210,7 @@ def test_names_are_text_and_nothing_else(page: Page, house: House, url: str) -> 
 
 
 @pytest.mark.parametrize("way", ["chosen", "dropped"])
-def test_a_recording_is_sent_followed_and_taken_away(  # noqa: PLR0913, PLR0917 - fixtures
+def test_a_recording_is_sent_followed_and_taken_away(
     page: Page, house: House, url: str, beckett: Path, tmp_path: Path, way: str
 ) -> None:
     """Chosen or dropped anywhere: its text arrives on the page, and the files are those of the API."""
