@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import httpx2
+import openai
 import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient, WebSocketTestSession
@@ -37,8 +43,9 @@ class Site:
     http: TestClient
     house: House
 
-    def key(self, name: str, *scopes: str, **wish: int) -> str:
-        return accounts.create(self.house.db, Wish(name, scopes=scopes or ("transcribe",), **wish))[0]
+    def key(self, name: str, *scopes: str, per_minute: int | None = None) -> str:
+        wish = Wish(name, scopes=scopes or ("transcribe",), requests_per_minute=per_minute)
+        return accounts.create(self.house.db, wish)[0]
 
     def socket(self, *offered: str, **headers: str) -> WebSocketTestSession:
         return self.http.websocket_connect(
@@ -79,7 +86,7 @@ def routes(http: TestClient, **filled: str) -> list[tuple[str, str]]:
         (method, route.path)
         for route in app.routes  # type: ignore[attr-defined]
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
     }
     assert len(found) > 25
     return sorted(
@@ -109,7 +116,7 @@ def test_the_refusal_is_the_same_whatever_is_wrong(site: Site) -> None:
     site.key("anna")
     revoked = site.key("gone")
     accounts.revoke(site.house.db, revoked)
-    wrong = (
+    wrong: tuple[dict[str, str], ...] = (
         {},
         {"authorization": f"Bearer {WRONG}"},
         {"authorization": f"Bearer {revoked}"},
@@ -214,7 +221,7 @@ def test_the_socket_of_the_dashboard_opens_to_nobody_else_and_says_why(site: Sit
 
 @pytest.mark.parametrize("site", [{"requests_per_minute": 2}], indirect=True)
 def test_a_key_s_own_limit_goes_before_the_setting(site: Site) -> None:
-    plain, more, free = site.key("anna"), site.key("bert", requests_per_minute=3), site.key("c", requests_per_minute=0)
+    plain, more, free = site.key("anna"), site.key("bert", per_minute=3), site.key("c", per_minute=0)
     statuses = {key: [site.ask("GET", "/queue", key) for _ in range(4)] for key in (plain, more, free)}
 
     assert statuses[plain] == [200, 200, 429, 429]
@@ -248,6 +255,22 @@ def test_requests_at_once_are_counted_until_their_answers_have_ended(site: Site)
     assert site.ask("GET", "/queue") == 200
 
 
+def test_a_bad_key_is_an_authentication_error_to_openai_s_client(site: Site) -> None:
+    site.key("anna")
+
+    async def ask() -> None:
+        transport = httpx2.ASGITransport(app=site.http.app)
+        async with (
+            httpx2.AsyncClient(transport=transport) as http,
+            openai.AsyncOpenAI(base_url="http://localhost/v1", api_key="sk-wrong", http_client=http) as client,
+        ):
+            await client.models.list()
+
+    with pytest.raises(openai.AuthenticationError) as refused:
+        asyncio.run(ask())
+    assert refused.value.code == "invalid_api_key"
+
+
 def test_a_request_that_fails_for_a_fault_carries_its_id(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
@@ -279,3 +302,13 @@ def test_listening_for_others_needs_a_key_or_a_word(host: str, no_auth: bool, ke
         return
     with pytest.raises(NotAllowed, match=r"stenogram keys create.*--no-auth"):
         check_bind(server, keys_exist=keys_exist)
+
+
+def test_a_server_that_may_not_listen_says_what_to_do_and_ends(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stenogram.cli.main", "serve", "--host", "0.0.0.0", "--port", "0"]  # noqa: S104 - the point
+    done = subprocess.run([*command, "--home", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode != 0
+    assert "stenogram keys create" in done.stderr
+    assert "--no-auth" in done.stderr
+    assert "stenogram is at" not in done.stderr

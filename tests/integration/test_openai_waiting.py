@@ -62,7 +62,7 @@ def served(house: House) -> Iterator[Here]:
     app = build(house)
     config = uvicorn.Config(app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=10)
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -324,7 +324,9 @@ def test_a_client_retries_what_may_pass_and_nothing_else(
     """Over a limit the client of OpenAI comes again after the time told; what cannot succeed it sends once."""
     monkeypatch.setattr(here.house, "server", ServerSettings(requests_per_minute=1))
     seen: list[int] = []
-    http = httpx.Client(trust_env=False, event_hooks={"response": [lambda answer: seen.append(answer.status_code)]})
+    http = openai.DefaultHttpxClient(
+        trust_env=False, event_hooks={"response": [lambda answer: seen.append(answer.status_code)]}
+    )
     with openai.OpenAI(base_url=f"{here.url}/v1", api_key="any", max_retries=1, http_client=http) as client:
         monkeypatch.setattr(client, "_sleep_for_retry", lambda **_: None)
         with pytest.raises(openai.NotFoundError):

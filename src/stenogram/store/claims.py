@@ -115,8 +115,8 @@ def record(tx: Transaction, lease: Lease, progress: Progress, happenings: Sequen
         raise LeaseLost
     events.add(tx, lease.job_id, lease.attempt, happenings)
     for twin in _waiting_twins(tx.connection, row.dedupe_key):
-        tx.connection.execute(update(table).where(table.c.id == twin.id).values(**told))
-        events.add(tx, twin.id, 0, happenings)
+        if _update_queued(tx, twin.id, told) is not None:  # it was not cancelled meanwhile
+            events.add(tx, twin.id, 0, happenings)
     return bool(row.cancel_requested)
 
 
