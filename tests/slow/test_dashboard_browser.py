@@ -88,16 +88,18 @@ def open_live(page: Page, url: str) -> None:
     expect(page.locator("#link-text")).to_have_text("live")
 
 
+def shots(tmp_path: Path) -> Path:
+    """Where pictures go."""
+    return Path(os.environ.get("STENOGRAM_SHOTS") or tmp_path)
+
+
 def counter(page: Page, name: str) -> str:
     return f'[data-counter="{name}"] dd'
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_every_moment_fits_every_screen(
-    name: str, browser: Browser, house: House, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_moment_fits_every_screen(name: str, browser: Browser, house: House, url: str, tmp_path: Path) -> None:
     """Dark and light, from 360 to 1600 pixels: nothing reaches beyond the screen. The pictures are for eyes."""
-    shots = Path(os.environ.get("STENOGRAM_SHOTS") or tmp_path / "shots")
     SCENES[name](house)
     for scheme in ("dark", "light"):
         for label, width in (("phone", 360), ("tablet", 820), ("desktop", 1600)):
@@ -105,7 +107,7 @@ def test_every_moment_fits_every_screen(
             open_live(page, url)
             expect(page.locator("#devices li.server")).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") == width
-            page.screenshot(path=shots / f"{name}-{label}-{scheme}.png", full_page=True)
+            page.screenshot(path=shots(tmp_path) / f"{name}-{label}-{scheme}.png", full_page=True)
             page.close()
 
 
@@ -209,7 +211,7 @@ def test_names_are_text_and_nothing_else(page: Page, house: House, url: str) -> 
 
 @pytest.mark.parametrize("way", ["chosen", "dropped"])
 def test_a_recording_is_sent_followed_and_taken_away(
-    page: Page, house: House, url: str, beckett: Path, way: str
+    page: Page, house: House, url: str, beckett: Path, tmp_path: Path, way: str
 ) -> None:
     """Chosen or dropped anywhere: its text arrives on the page, and the files are those of the API."""
     supervisor = supervise(house)
@@ -227,7 +229,7 @@ def test_a_recording_is_sent_followed_and_taken_away(
             entry.get_by_role("link", name="Download beckett.wav as srt").click()
         assert download.value.suggested_filename == "beckett.srt"
         assert "-->" in Path(str(download.value.path())).read_text("utf-8")
-        page.screenshot(path=Path(str(os.environ.get("STENOGRAM_SHOTS") or house.settings.home)) / f"sent-{way}.png")
+        page.screenshot(path=shots(tmp_path) / f"sent-{way}.png")
         entry.get_by_role("button", name="Remove").click()
         expect(entry).to_have_count(0)
     finally:
