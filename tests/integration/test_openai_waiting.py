@@ -324,7 +324,9 @@ def test_a_client_retries_what_may_pass_and_nothing_else(
     """Over a limit the client of OpenAI comes again after the time told; what cannot succeed it sends once."""
     monkeypatch.setattr(here.house, "server", ServerSettings(requests_per_minute=1))
     seen: list[int] = []
-    http = httpx.Client(trust_env=False, event_hooks={"response": [lambda answer: seen.append(answer.status_code)]})
+    http = openai.DefaultHttpxClient(
+        trust_env=False, event_hooks={"response": [lambda answer: seen.append(answer.status_code)]}
+    )
     with openai.OpenAI(base_url=f"{here.url}/v1", api_key="any", max_retries=1, http_client=http) as client:
         monkeypatch.setattr(client, "_sleep_for_retry", lambda **_: None)
         with pytest.raises(openai.NotFoundError):

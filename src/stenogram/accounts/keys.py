@@ -1,37 +1,49 @@
 """API keys: made, checked and revoked.
 
-A key is ``stn_<id>_<secret>``. Only its SHA-256 is stored: the secret is 256 random bits, which nobody can guess, so
-that a slow hash, as passwords need it, would protect nothing more.
+A key is ``stn_<id>_<secret>``; the part before the secret is no secret, it finds the key and names it in lists. Only
+the SHA-256 of the whole is stored: the secret is 256 random bits, which nobody can guess, so that a slow hash, as
+passwords need it, would protect nothing more.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
+import string
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cachetools import TTLCache
 
-from stenogram.errors import NotAuthenticated, NotFound, OptionError
+from stenogram.errors import DatabaseError, NotAuthenticated, NotFound, OptionError, StorageError
 from stenogram.job import Caller
 from stenogram.store import keys
 from stenogram.store.database import Database
 from stenogram.store.keys import ApiKey
 
+log = logging.getLogger(__name__)
+
 SCOPES = {
     "transcribe": "submit jobs, follow and cancel them, read their transcripts",
     "read": "read jobs and transcripts, change nothing",
     "models": "fetch, load, unload and remove models",
-    "admin": "all of it, and the jobs of all owners",
+    "admin": "all of these, and the jobs of all owners",
+    "*": "the same as admin",
 }
 """What a key may be for."""
 
 KNOWN_FOR_S = 5.0
-"""A key that was good is taken as good for so long without asking the database; a revocation is felt after it."""
+"""What was read of keys is believed for so long: a revocation, or the very first key, is felt after it."""
+MOST_PRIORITY = 100
+"""Of a key; what a job asks for is added."""
+_ID_LETTERS = string.ascii_lowercase + string.digits
+_ID_LENGTH = 8
+_DAY_S = 86_400.0
+_MOST_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +61,10 @@ class Wish:
 
 
 def create(db: Database, wish: Wish) -> tuple[str, ApiKey]:
-    """Make a key; it is told here and never again. Raises ``OptionError`` for an unknown scope."""
-    unknown = sorted(set(wish.scopes) - SCOPES.keys())
-    if unknown or not wish.scopes:
-        raise OptionError(name="scope", value=", ".join(unknown), cause=f"must be of {', '.join(SCOPES)}")
+    """Make a key; it is told here and never again. Raises ``OptionError`` for a wish that cannot be."""
+    _check(wish)
     now = time.time()
-    key_id = secrets.token_hex(6)
+    key_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
     secret = f"stn_{key_id}_{secrets.token_urlsafe(32)}"
     key = ApiKey(
         id=key_id,
@@ -67,35 +77,56 @@ def create(db: Database, wish: Wish) -> tuple[str, ApiKey]:
         created_at=now,
         requests_per_minute=wish.requests_per_minute,
         max_concurrent=wish.max_concurrent,
-        expires_at=now + 86_400.0 * wish.expires_days if wish.expires_days is not None else None,
+        expires_at=now + _DAY_S * wish.expires_days if wish.expires_days is not None else None,
     )
     with db.write() as tx:
         keys.put(tx, key)
     return secret, key
 
 
-def revoke(db: Database, key_id: str) -> None:
-    """Raises ``NotFound``."""
+def _check(wish: Wish) -> None:
+    unknown = sorted(set(wish.scopes) - SCOPES.keys())
+    if unknown or not wish.scopes:
+        raise OptionError(name="scope", value=", ".join(unknown), cause=f"must be of {', '.join(SCOPES)}")
+    for name, text in (("name", wish.name), ("owner", wish.owner)):
+        if text is not None and not (text.strip() and text.isprintable()):
+            raise OptionError(name=name, value=text, cause="must be text on one line")
+    if abs(wish.priority) > MOST_PRIORITY:
+        raise OptionError(name="priority", value=wish.priority, cause=f"must be within {MOST_PRIORITY} of 0")
+    days = wish.expires_days
+    if days is not None and not 0 < days <= _MOST_DAYS:  # nor nan, which a database may keep as "never"
+        raise OptionError(name="expires_days", value=days, cause=f"must be above 0, and at most {_MOST_DAYS}")
+
+
+def revoke(db: Database, key_id: str) -> str:
+    """Make a key useless, by its id, its prefix or the key itself; gives the id. Raises ``NotFound``."""
+    found = key_id.removeprefix("stn_").partition("_")[0]
     with db.write() as tx:
-        if not keys.revoke(tx, key_id):
-            raise NotFound(what="API key", id=key_id)
+        if not keys.revoke(tx, found):
+            raise NotFound(what="API key", id=found)
+    return found
 
 
-@dataclass(slots=True)
 class Doorkeeper:
-    """Tells who asks; safe to use from several threads."""
+    """Tells who asks; safe to use from several threads.
 
-    db: Database
-    clock: Callable[[], float] = time.time
-    _known: TTLCache[str, ApiKey] = field(default_factory=lambda: TTLCache(maxsize=1024, ttl=KNOWN_FOR_S))
-    _locked: TTLCache[str, bool] = field(default_factory=lambda: TTLCache(maxsize=1, ttl=KNOWN_FOR_S))
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    ``clock`` gives Unix seconds, ``timer`` the seconds by which memory fades.
+    """
+
+    def __init__(
+        self, db: Database, clock: Callable[[], float] = time.time, timer: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._known: TTLCache[str, ApiKey] = TTLCache(maxsize=1024, ttl=KNOWN_FOR_S, timer=timer)
+        self._locked: TTLCache[str, bool] = TTLCache(maxsize=1, ttl=KNOWN_FOR_S, timer=timer)
+        self._lock = threading.Lock()
 
     def remembered(self, secret: str | None) -> ApiKey | None:
         """A key that was good a moment ago, without asking the database."""
         with self._lock:
             key = self._known.get(_hash(secret)) if secret else None
-        return key if key is not None and key.valid(self.clock()) else None
+        return key if key is not None and key.valid(self._clock()) else None
 
     def stands_open(self) -> bool | None:
         """Whether no key exists, so that everybody may enter; None: not known without asking the database."""
@@ -108,7 +139,7 @@ class Doorkeeper:
         known = self.stands_open()
         if known is not None:
             return known
-        with self.db.read() as connection:
+        with self._db.read() as connection:
             locked = keys.exist(connection)
         with self._lock:
             self._locked[""] = locked
@@ -121,25 +152,35 @@ class Doorkeeper:
             return remembered
         given = _hash(secret or "")
         prefix = "_".join((secret or "").split("_")[:2])
-        with self.db.read() as connection:
+        with self._db.read() as connection:
             key = keys.find(connection, prefix)
-        if not hmac.compare_digest(key.hash if key else _NO_KEY, given) or key is None or not key.valid(self.clock()):
+        same = hmac.compare_digest(key.hash if key is not None else _NO_KEY, given)
+        if key is None or not same or not key.valid(self._clock()):
             raise NotAuthenticated
         with self._lock:
             self._known[given] = key
-        with self.db.write() as tx:
-            keys.note_use(tx, key)
+        self._note_use(key)
         return key
+
+    def _note_use(self, key: ApiKey) -> None:
+        now = self._clock()
+        if not keys.use_is_due(key, now):
+            return
+        try:
+            with self._db.write() as tx:
+                keys.note_use(tx, key, now)
+        except (DatabaseError, StorageError) as error:  # a full disk must not lock out who has a good key
+            log.warning("the last use of key %s could not be noted: %s", key.id, error)
 
 
 def caller_of(key: ApiKey) -> Caller:
     """Who asks with this key."""
-    return Caller(key.owner, key.id, key.scopes, key.priority, admin="admin" in key.scopes)
+    return Caller(key.owner, key.id, key.scopes, key.priority, admin=bool(key.scopes & {"admin", "*"}))
 
 
 def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()
 
 
-_NO_KEY = _hash("")[::-1]
-"""Compared with where no key was found, so that this takes as long."""
+_NO_KEY = "-" * 64
+"""Compared with where no key was found, so that this takes as long; no hash looks so."""

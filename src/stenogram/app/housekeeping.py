@@ -76,7 +76,8 @@ def tidy(house: House) -> None:
 
 
 def keep_tidy(house: House, stop: threading.Event) -> None:
-    """Tidy once a minute until ``stop``; for a thread of its own."""
+    """Tidy at the start of what killed uploads left, and all once a minute until ``stop``; for a thread of its own."""
+    house.media.sweep()
     while not stop.wait(_EVERY_S):
         try:
             tidy(house)

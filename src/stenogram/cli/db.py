@@ -9,6 +9,7 @@ import click
 from stenogram import config
 from stenogram.cli.options import options_of
 from stenogram.config import ServerSettings, Settings
+from stenogram.errors import DatabaseError
 from stenogram.store import schema
 from stenogram.store.database import Database, url_of
 
@@ -39,6 +40,9 @@ def check(**given: Any) -> None:
     database = _open(given)
     try:
         schema.check(database)
+        found = schema.differences(database)
+        if found:
+            raise DatabaseError(cause=f"somebody changed the tables by hand: {'; '.join(found)}")
         click.echo(f"{database.url}: the tables are those of this version")
     finally:
         database.close()

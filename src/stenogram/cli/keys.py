@@ -11,14 +11,16 @@ import click
 
 from stenogram import config
 from stenogram.accounts import keys as accounts
-from stenogram.accounts.keys import SCOPES, Wish
+from stenogram.accounts.keys import KNOWN_FOR_S, MOST_PRIORITY, SCOPES, Wish
 from stenogram.cli.options import options_of
 from stenogram.config import ServerSettings, Settings
 from stenogram.store import keys as rows
 from stenogram.store import schema
 from stenogram.store.database import Database, url_of
+from stenogram.store.keys import ApiKey
 
 _NAMES = frozenset({"home", "database_url", "db_host", "db_port", "db_name", "db_user", "db_pass", "db_schema"})
+_COLUMNS = ("id", "state", "owner", "scopes", "priority", "expires", "last used", "name")
 
 
 @click.group()
@@ -36,10 +38,15 @@ def keys() -> None:
     type=click.Choice(list(SCOPES)),
     help="What it is for; may be given several times. [default: transcribe]",
 )
-@click.option("--priority", type=int, default=0, help="Added to the priority of its jobs. [default: 0]")
-@click.option("--per-minute", type=click.IntRange(0), help="Requests a minute; 0: no limit.")
-@click.option("--concurrent", type=click.IntRange(0), help="Requests at once; 0: no limit.")
-@click.option("--expires-days", type=click.FloatRange(0, min_open=True), help="Days until it opens nothing more.")
+@click.option(
+    "--priority",
+    type=click.IntRange(-MOST_PRIORITY, MOST_PRIORITY),
+    default=0,
+    help="Added to the priority of its jobs. [default: 0]",
+)
+@click.option("--requests-per-minute", type=click.IntRange(0), help="0: no limit. [default: the server's setting]")
+@click.option("--max-concurrent", type=click.IntRange(0), help="Requests at once; 0: no limit. [default: as above]")
+@click.option("--expires-days", type=float, help="Days until it opens nothing more. [default: never]")
 @options_of(Settings, ServerSettings, names=_NAMES)
 def create(**given: Any) -> None:
     """Make a key and print it: it is shown only now."""
@@ -48,15 +55,19 @@ def create(**given: Any) -> None:
         owner=given["owner"],
         scopes=given["scopes"] or ("transcribe",),
         priority=given["priority"],
-        requests_per_minute=given["per_minute"],
-        max_concurrent=given["concurrent"],
+        requests_per_minute=given["requests_per_minute"],
+        max_concurrent=given["max_concurrent"],
         expires_days=given["expires_days"],
     )
     with _database(given) as database:
+        with database.read() as connection:
+            first = not rows.exist(connection)
         secret, key = accounts.create(database, wish)
     click.echo(secret)
     scopes = ", ".join(sorted(key.scopes))
     click.echo(f"Key {key.id} for {key.owner}: {scopes}. Keep it; it is not shown again.", err=True)
+    if first:
+        click.echo(f"It is the first: within {KNOWN_FOR_S:.0f} s every request needs a key.", err=True)
 
 
 @keys.command("list")
@@ -67,21 +78,32 @@ def listing(**given: Any) -> None:
         found = rows.listing(connection)
     if not found:
         click.echo("There are no keys: the server lets this machine in, and nobody else.", err=True)
-    for key in found:
-        state = "revoked" if key.revoked_at else "good" if key.valid(time.time()) else "expired"
-        used = time.strftime("%Y-%m-%d", time.localtime(key.last_used_at)) if key.last_used_at else "never"
-        scopes = ", ".join(sorted(key.scopes))
-        click.echo(f"{key.id}  {state:8}  {key.owner:16}  {scopes:20}  used {used:10}  {key.name}")
+        return
+    table = [_COLUMNS, *(_row(key, time.time()) for key in found)]
+    widths = [max(len(row[at]) for row in table) for at in range(len(_COLUMNS))]
+    for row in table:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 @keys.command()
 @click.argument("key_id")
 @options_of(Settings, ServerSettings, names=_NAMES)
 def revoke(key_id: str, **given: Any) -> None:
-    """Make a key useless for good, within seconds."""
+    """Make a key useless for good, within seconds. KEY_ID is as in the list, or the key itself."""
     with _database(given) as database:
-        accounts.revoke(database, key_id)
-    click.echo(f"Key {key_id} is revoked.", err=True)
+        revoked = accounts.revoke(database, key_id)
+    click.echo(f"Key {revoked} is revoked; within {KNOWN_FOR_S:.0f} s it opens nothing more.", err=True)
+
+
+def _row(key: ApiKey, now: float) -> tuple[str, ...]:
+    state = "revoked" if key.revoked_at is not None else "good" if key.valid(now) else "expired"
+    scopes = ", ".join(sorted(key.scopes))
+    expires, used = _day(key.expires_at), _day(key.last_used_at)
+    return key.id, state, key.owner, scopes, str(key.priority), expires, used, key.name
+
+
+def _day(moment: float | None) -> str:
+    return "never" if moment is None else time.strftime("%Y-%m-%d", time.gmtime(moment))
 
 
 @contextmanager

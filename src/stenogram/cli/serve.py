@@ -68,7 +68,7 @@ def _settings(given: dict[str, Any]) -> tuple[Settings, ServerSettings]:
 def _greet(address: str, server: ServerSettings) -> None:
     click.echo(f"stenogram is at {address}  (API: {address}/docs)", err=True)
     if server.no_auth:
-        click.echo("Everybody who reaches it may use it (--no-auth).", err=True)
+        click.echo("Until there is an API key, everybody who reaches it may use it (--no-auth).", err=True)
     elif server.host in ("127.0.0.1", "localhost", "::1"):
         click.echo("Only this machine can reach it. For others: make a key with `stenogram keys create`,", err=True)
         click.echo("then start it with --host 0.0.0.0 (or --no-auth, to let everybody in).", err=True)

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.2
 _BEATS_PER_LEASE = 5
+_RECOVERIES_PER_LEASE = 3
 _PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 """Before a worker is started anew that died without ever being ready; the pause doubles each time."""
 _STUCK_LEASES = 2.0
@@ -134,7 +135,7 @@ class Supervisor:
             self._beat()
             if time.monotonic() > self._doubtful_until:
                 self._find_silent()
-        if time.monotonic() - self._recovered_at >= self.lease_s:
+        if time.monotonic() - self._recovered_at >= self.lease_s / _RECOVERIES_PER_LEASE:
             self._recovered_at = time.monotonic()
             with self.db.write() as tx:
                 self.queue.recover(tx)

@@ -34,6 +34,16 @@ _HOUR_S = 3600.0
 _THREADS = 12
 """For the database and the disk, which are waited for; most of the time they are one after the other anyway."""
 _TURN_S = 0.001
+_EXPOSED = (
+    "x-request-id",
+    "x-stenogram-warning",
+    "x-should-retry",
+    "retry-after",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+)
+"""Headers that pages of other origins may read."""
 
 
 def build(house: House) -> FastAPI:
@@ -64,16 +74,18 @@ def build(house: House) -> FastAPI:
             await board.stop()
             deliverer.stop()
 
-    app = FastAPI(title="Stenogram", version=version("stenogram"), description=_DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="Stenogram", version=version("stenogram"), description=_DESCRIPTION, lifespan=lifespan, redoc_url=None
+    )
     errors.install(app)
     for module in (service, openai, jobs, transcriptions, models, system, metrics, live):
         app.include_router(module.router)
     app.mount("/web", live.static)
     origins = [origin.strip() for origin in house.server.cors_origins.split(",") if origin.strip()]
     if origins:
-        exposed = ["x-request-id", "x-stenogram-warning"]
         app.add_middleware(
-            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=_EXPOSED
         )
-    app.add_middleware(Guard, names=names_of(house.server.host, house.server.allowed_hosts), origins=origins)
+    names = names_of(house.server.host, house.server.allowed_hosts)
+    app.middleware_stack = Guard(app.build_middleware_stack(), names, origins)  # around the answers to faults, too
     return app

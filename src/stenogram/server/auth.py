@@ -13,20 +13,28 @@ from starlette.requests import HTTPConnection
 from stenogram.accounts.keys import caller_of
 from stenogram.errors import NotAllowed
 from stenogram.job import Caller
+from stenogram.server.guard import ANSWER_HEADERS
 from stenogram.server.limits import Allowance
 from stenogram.server.state import state_of
 
 SUBPROTOCOL = "stenogram.key."
-"""Browsers cannot set headers on a WebSocket: there the key comes as a subprotocol of this beginning."""
+"""Browsers cannot set headers on a WebSocket: there the key comes as a subprotocol of this beginning.
+
+Nor can they on an EventSource: there the page reads the stream with ``fetch``, which can. A key is never taken from
+the address of a request, which proxies and browsers write down.
+"""
+_KEY_HEADERS = ("x-api-key", "api-key")
+"""The latter is what OpenAI's client for Azure sends."""
 
 
 def key_in(connection: HTTPConnection) -> str | None:
-    """The key of a request: ``Authorization: Bearer``, ``X-API-Key``, or a WebSocket's subprotocol."""
+    """The key of a request: ``Authorization: Bearer``, ``X-API-Key``, ``api-key``, or a WebSocket's subprotocol."""
     scheme, _, value = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
-    if "x-api-key" in connection.headers:
-        return connection.headers["x-api-key"]
+    for name in _KEY_HEADERS:
+        if name in connection.headers:
+            return connection.headers[name].strip()
     if connection.scope["type"] == "websocket":
         offered: list[str] = connection.scope.get("subprotocols", [])
         return next((name.removeprefix(SUBPROTOCOL) for name in offered if name.startswith(SUBPROTOCOL)), None)
@@ -69,7 +77,8 @@ def _needs(scope: str) -> Callable[..., Any]:
         if not may(found, scope):
             raise NotAllowed(cause=f"the key lacks the scope {scope}")
         client = connection.client.host if connection.client else ""
-        with state_of(connection).limits.admit(found.key_id or client, allowance):
+        told: dict[str, str] = connection.scope.setdefault("state", {}).setdefault(ANSWER_HEADERS, {})
+        with state_of(connection).limits.admit(found.key_id or client, allowance, told):
             yield found
 
     return caller
@@ -81,4 +90,3 @@ Submitter = Annotated[Caller, Depends(_needs("transcribe"))]
 """May have recordings transcribed."""
 Keeper = Annotated[Caller, Depends(_needs("models"))]
 """May change which models there are."""
-Admin = Annotated[Caller, Depends(_needs("admin"))]

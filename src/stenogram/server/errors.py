@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,7 +64,7 @@ def body_of(status: int, message: str, code: str | None, param: str | None = Non
 def headers_of(status: int, retry_after_s: float | None = None) -> dict[str, str]:
     """Whether and when to try again: OpenAI's clients would otherwise repeat what cannot succeed."""
     if status in (429, 503):
-        return {"x-should-retry": "true", "retry-after": str(max(round(retry_after_s or RETRY_AFTER_S), 1))}
+        return {"x-should-retry": "true", "retry-after": str(max(math.ceil(retry_after_s or RETRY_AFTER_S), 1))}
     headers = {"x-should-retry": "false"}
     if status == 401:  # noqa: PLR2004 - HTTP's number
         headers["www-authenticate"] = "Bearer"

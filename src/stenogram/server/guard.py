@@ -1,57 +1,107 @@
-"""What stands before every route, as plain ASGI: request ids, the names by which browsers may come, their origin.
+"""What stands before everything else, as plain ASGI: request ids, the names by which browsers may come, their origin.
 
 A page of any site that the user has open can send requests to a server on the user's machine. It cannot read a foreign
 origin's answers, but it could change things, and by rebinding its own name to 127.0.0.1 it could read, too. So a
-request must come by a name that is ours, and a change must not come from a page of another origin.
+request must come by a name that is ours, and a change must not come from a page of another origin. Both hold where no
+key exists, too: there they are the only walls.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
 import secrets
+import socket
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stenogram.app.log import REQUEST_ID
 from stenogram.server.errors import body_of, headers_of
 
 log = logging.getLogger(__name__)
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+ANSWER_HEADERS = "answer_headers"
+"""In a request's state: headers that whatever answer it gets shall have."""
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_FREE_PATHS = ("/health",)
+_FREE_PATH = "/health"
 """Load balancers ask by number; nothing is told there that needs hiding."""
-_REQUEST_ID = re.compile(r"[\w.-]{1,128}")
+_REQUEST_ID = re.compile(r"[\w.-]{1,128}", re.ASCII)
+_COMMON_POLICY = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 _POLICY = (
-    "default-src 'self'; connect-src 'self'; img-src 'self' data:; media-src 'self' blob:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'self'; connect-src 'self'; img-src 'self' data:; media-src 'self' blob:; form-action 'self'; "
+    + _COMMON_POLICY
 )
-_DOCS = ("/docs", "/redoc")
-"""FastAPI's pages load their scripts from elsewhere; they show no data."""
+_DOCS_POLICY = (
+    "default-src 'none'; connect-src 'self'; script-src https://cdn.jsdelivr.net 'unsafe-inline'; "
+    "style-src https://cdn.jsdelivr.net 'unsafe-inline'; img-src https://fastapi.tiangolo.com data:; "
+    "form-action 'none'; " + _COMMON_POLICY
+)
+"""FastAPI's page of the API has a script in it and loads the rest from elsewhere; it shows no data."""
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
     "x-frame-options": "DENY",
 }
 
 
-def names_of(host: str, allowed: str) -> list[str]:
-    """The names by which the server may be called: loopback, the address it listens on, and what the setting adds."""
-    listed = [name.strip().lower() for name in allowed.split(",") if name.strip()]
-    own = [host.lower()] if host not in ("0.0.0.0", "::", "") else []  # noqa: S104 - compared, not bound
-    return [*LOOPBACK, *own, *listed]
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names by which the server may be called."""
+
+    own: frozenset[str]
+    listed: frozenset[str] = frozenset()
+    """By the operator; ``*.example.org`` is every name below, ``*`` every name."""
+    addresses: bool = False
+    """Any IP address will do: a page can have its name rebound, but never come by a number that is not the server's."""
+
+    def know(self, host: str) -> bool:
+        """Whether a request by this name is answered."""
+        return host in self.own or "*" in self.listed or self.lists(host) or (self.addresses and _is_address(host))
+
+    def lists(self, host: str) -> bool:
+        """Whether the operator named it."""
+        return host in self.listed or any(
+            name.startswith("*.") and host.endswith(name[1:]) and host != name[1:] for name in self.listed
+        )
+
+
+def names_of(host: str, allowed: str) -> Names:
+    """The names for a server that listens on ``host``: loopback, ``host``, and what the setting ``allowed`` adds.
+
+    Where others can reach it, the machine's own name too, and any IP address where it listens on all of them: a
+    container does not know those of its machine.
+    """
+    own = {*_LOOPBACK, _name_in(host)} - {""}
+    if not is_loopback(host):
+        machine = socket.gethostname().lower()
+        own |= {machine, f"{machine}.local"}
+    listed = frozenset(name for name in map(_name_in, allowed.split(",")) if name)
+    return Names(frozenset(own), listed, addresses=host in _EVERYWHERE)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Guard:
-    """Middleware around the whole app."""
+    """Middleware around the whole app; ``origins`` are those of pages that may use the API although not ours."""
 
-    def __init__(self, app: ASGIApp, names: Sequence[str], origins: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, names: Names, origins: Collection[str] = ()) -> None:
         self._app = app
         self._names = names
         self._origins = {origin.rstrip("/").lower() for origin in origins}
@@ -65,10 +115,16 @@ class Guard:
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        send = _adding(send, scope, request_id)
+        token = REQUEST_ID.set(request_id)
+        try:
+            await self._answer(scope, headers, receive, _adding(send, scope, request_id))
+        finally:
+            REQUEST_ID.reset(token)
+
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope, headers)
         if refusal is None:
-            await self._timed(scope, receive, send, request_id)
+            await self._timed(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": refusal[1][:120]})
@@ -76,45 +132,67 @@ class Guard:
             status, message, code = refusal
             await JSONResponse(body_of(status, message, code), status, headers_of(status))(scope, receive, send)
 
-    async def _timed(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    async def _timed(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.monotonic()
         try:
             await self._app(scope, receive, send)
         finally:
             took_ms = round((time.monotonic() - began) * 1000)
-            log.debug("%s %s: %d ms", scope.get("method", "WS"), scope["path"], took_ms, extra={"request": request_id})
+            log.debug("%s %r: %d ms", scope.get("method", "WS"), scope["path"], took_ms)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str, str] | None:
-        if scope["path"] in _FREE_PATHS:
+        changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
+        if scope["path"] == _FREE_PATH and not changes:
             return None
-        host = _name_in(f"//{headers.get('host', '')}")
-        if "*" not in self._names and not self._known(host):
+        host = _name_in(headers.get("host", ""))
+        if not self._names.know(host):
             advice = "The operator can add it: STENOGRAM_ALLOWED_HOSTS."
             return 421, f"The server does not answer to the name {host!r}. {advice}", "unknown_host"
-        changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
-        if changes and not self._same_origin(headers):
+        if changes and not self._may_change(headers):
             message = "A page of another origin may not do this. The operator can allow it: STENOGRAM_CORS_ORIGINS."
             return 403, message, "cross_origin"
         return None
 
-    def _same_origin(self, headers: Headers) -> bool:
-        origin = headers.get("origin")
-        if origin is not None:
-            if origin.lower() in self._origins:
-                return True
-            own = _name_in(f"//{headers.get('host', '')}")
-            return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() and self._known(own)
-        return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+    def _may_change(self, headers: Headers) -> bool:
+        """Programs send neither header; browsers send ``Origin`` with every change, and pages cannot forge it."""
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+        if origin is None:
+            return site in ("same-origin", "none")
+        origin = origin.lower()
+        if origin == "null":  # a sandboxed page, a file, a redirect from elsewhere: anybody's
+            return False
+        if origin in self._origins or "*" in self._origins:
+            return True
+        if site == "cross-site":
+            return False
+        # A proxy may have put another Host than the one the browser came by; then the operator's list knows that.
+        return _netloc(origin) == headers.get("host", "").lower() or self._names.lists(_name_in(origin))
 
-    def _known(self, host: str) -> bool:
-        return any(name in ("*", host) or (name.startswith("*.") and host.endswith(name[1:])) for name in self._names)
 
-
-def _name_in(url: str) -> str:
+def _name_in(place: str) -> str:
+    """The host in a URL, in ``host:port``, or alone; lower case, without brackets; empty where there is none."""
+    place = place.strip().lower()
+    if _is_address(place):
+        return place
     try:
-        return (urlsplit(url).hostname or "").rstrip(".").lower()
+        return (urlsplit(place if "://" in place else f"//{place}").hostname or "").rstrip(".")
     except ValueError:
         return ""
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _adding(send: Send, scope: Scope, request_id: str) -> Send:
@@ -122,10 +200,11 @@ def _adding(send: Send, scope: Scope, request_id: str) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = request_id
+            for name, value in scope["state"].get(ANSWER_HEADERS, {}).items():
+                headers[name] = value
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-            if not scope["path"].startswith(_DOCS):
-                headers.setdefault("content-security-policy", _POLICY)
+            headers.setdefault("content-security-policy", _DOCS_POLICY if scope["path"] == "/docs" else _POLICY)
         await send(message)
 
     return sending

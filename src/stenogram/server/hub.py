@@ -23,8 +23,7 @@ class Watch:
     async def wait(self, timeout_s: float) -> bool:
         """Until there is news, or the time is over; whether there was."""
         try:
-            # not wait_for: in Python 3.11 it loses a cancellation that comes together with the news, as at a stop
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s):  # ``wait_for`` of Python 3.11 may swallow a cancellation
                 await self._news.wait()
         except TimeoutError:
             return False

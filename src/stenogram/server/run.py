@@ -19,26 +19,30 @@ from stenogram.app.doctor import log_facts
 from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings
 from stenogram.errors import NotAllowed, StorageError
+from stenogram.jobs.callbacks.address import allow_list
+from stenogram.jobs.callbacks.sign import Signer
 from stenogram.models.store import require
 from stenogram.server.asgi import build
+from stenogram.server.guard import is_loopback
 from stenogram.server.hub import Hub
 from stenogram.store import schema
 from stenogram.types import LoadOptions
 
 log = logging.getLogger(__name__)
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 
 def serve(settings: Settings, server: ServerSettings, started: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; ``started`` is told the address.
 
     Raises ``NotAllowed`` for an open address without keys, ``SchemaOutdated``, ``DatabaseUnavailable``,
-    ``ModelNotInstalled`` for a required model that is absent, ``StorageError`` for a port that is taken.
+    ``ModelNotInstalled`` for a required model that is absent, ``StorageError`` for a port that is taken,
+    ``OptionError`` for settings of callbacks that cannot be.
     """
+    allow_list(server.callback_allow)
+    Signer(server.callback_secret)
     with House.open(settings, server) as house:
         prepare(house)
-        check_bind(house)
+        check_bind(server, keys_exist=not Doorkeeper(house.db).open_now())
         if settings.model != "auto":
             require([settings.model], settings)
         log_facts(LoadOptions())
@@ -77,13 +81,13 @@ def prepare(house: House) -> None:
         schema.check(house.db)
 
 
-def check_bind(house: House) -> None:
+def check_bind(server: ServerSettings, *, keys_exist: bool) -> None:
     """Raises ``NotAllowed`` where anybody on the network could use the server without a key."""
-    host = house.server.host
-    if host in _LOOPBACK or house.server.no_auth or not Doorkeeper(house.db).open_now():
+    host = server.host
+    if is_loopback(host) or server.no_auth or keys_exist:
         return
     cause = (
-        f"listening on {host} without any API key would let everybody in. "
+        f"listening on {host or 'all addresses'} without any API key would let everybody in. "
         "Make a key (stenogram keys create --name NAME), or say --no-auth if that is what you want"
     )
     raise NotAllowed(cause=cause)

@@ -36,6 +36,10 @@ _SQLITE_PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
     "PRAGMA foreign_keys=ON",
 )
+OWN_SCHEMA = "own_schema"
+"""The option of connections that says which schema was asked for: while it is absent, the current one is another."""
+_PATIENCE = {"connect_timeout": "5", "keepalives_idle": "15", "keepalives_interval": "5", "tcp_user_timeout": "15000"}
+"""How soon a PostgreSQL that answers no more is given up (libpq's parameters); the URL may say otherwise."""
 _CLOCK = text("SELECT extract(epoch FROM clock_timestamp())")
 _NOTIFY = text("SELECT pg_notify(:channel, :topic)")
 _DISK_IS_FULL = ("disk is full", "disk full", "No space left", "53100")
@@ -103,19 +107,8 @@ class Database:
         if parsed.get_backend_name() != "postgresql":
             shown = parsed.render_as_string()  # without the password
             raise OptionError(name="DATABASE_URL", value=shown, cause="must begin with postgresql:// or sqlite:///")
-        parsed = parsed.set(drivername="postgresql+psycopg")
-        if schema is not None:
-            parsed = parsed.update_query_dict({"options": f"-c search_path={schema},public"})
-        engine = sqlalchemy.create_engine(
-            parsed,
-            pool_size=10,
-            max_overflow=20,
-            pool_timeout=10,
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": 5},
-        )
-        conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
-        return cls(engine, Notifications(conninfo))
+        engine = _open_postgresql(parsed, schema)
+        return cls(engine, Notifications(_conninfo(engine)))
 
     @property
     def engine(self) -> Engine:
@@ -125,12 +118,13 @@ class Database:
     @property
     def url(self) -> str:
         """Where it is, without the password."""
-        return self._engine.url.render_as_string()
+        url = self._engine.url
+        return url.difference_update_query(url.query.keys() - {"host", "port"}).render_as_string()
 
     @property
     def conninfo(self) -> str:
         """The address for another client of PostgreSQL, with the password."""
-        return self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return _conninfo(self._engine)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -196,6 +190,30 @@ class Database:
             if error.connection_invalidated:
                 raise DatabaseUnavailable(where=self.url, cause=str(error.orig).strip()) from error
             raise DatabaseError(cause=str(error.orig).strip()) from error
+
+
+def _open_postgresql(url: sqlalchemy.URL, schema: str | None) -> Engine:
+    url = url.set(drivername="postgresql+psycopg")
+    if schema is not None:
+        quoted = '"' + schema.replace('"', '""') + '"'
+        quoted = quoted.replace("\\", "\\\\").replace(" ", "\\ ")
+        url = url.update_query_dict({"options": f"-c search_path={quoted},public"})
+    return sqlalchemy.create_engine(
+        url.update_query_dict({name: value for name, value in _PATIENCE.items() if name not in url.query}),
+        pool_size=10,
+        max_overflow=20,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        execution_options={OWN_SCHEMA: schema},
+    )
+
+
+def _conninfo(engine: Engine) -> str:
+    """The address of PostgreSQL in libpq's own words: SQLAlchemy's URLs write a space as ``+``, which libpq keeps."""
+    from psycopg.conninfo import make_conninfo
+
+    arguments = engine.dialect.create_connect_args(engine.url)[1]
+    return make_conninfo(**{name: value for name, value in arguments.items() if name != "context"})
 
 
 def _open_sqlite(url: sqlalchemy.URL) -> Engine:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
 from stenogram.job import UNFINISHED, Job, JobSource, JobState, Media
 from stenogram.store import events
@@ -177,11 +177,20 @@ def listing(
 
 def ids(connection: Connection, state: JobState, owner: str | None, *, everybody: bool, limit: int = 1000) -> list[str]:
     """Ids of the jobs in a state, in the order in which they start or started."""
-    query = select(jobs.c.id).where(jobs.c.state == state)
+    query = _in_order(state)
     if not everybody:
         query = query.where(jobs.c.owner == owner if owner is not None else jobs.c.owner.is_(None))
+    return [row.id for row in connection.execute(query.limit(limit))]
+
+
+def owners(connection: Connection, state: JobState, limit: int = 1000) -> dict[str, str | None]:
+    """Id -> owner of the jobs in a state, in the order in which they start or started."""
+    return {row.id: row.owner for row in connection.execute(_in_order(state).limit(limit))}
+
+
+def _in_order(state: JobState) -> Select[tuple[str, str | None]]:
     order = (jobs.c.rank.desc(), jobs.c.created_at, jobs.c.id) if state == "queued" else (jobs.c.started_at,)
-    return list(connection.execute(query.order_by(*order).limit(limit)).scalars())
+    return select(jobs.c.id, jobs.c.owner).where(jobs.c.state == state).order_by(*order)
 
 
 def counts(connection: Connection) -> dict[JobState, int]:

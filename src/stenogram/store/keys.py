@@ -67,7 +67,7 @@ def find(connection: Connection, prefix: str) -> ApiKey | None:
 
 def listing(connection: Connection) -> Sequence[ApiKey]:
     """Every key, oldest first."""
-    return [_of_row(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.created_at))]
+    return [_of_row(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))]
 
 
 def exist(connection: Connection) -> bool:
@@ -85,11 +85,14 @@ def revoke(tx: Transaction, key_id: str) -> bool:
     return True
 
 
-def note_use(tx: Transaction, key: ApiKey) -> None:
-    """Remember that a key was used, to the minute."""
-    now = time.time()
-    if key.last_used_at is None or now - key.last_used_at > _USE_NOTED_EVERY_S:
-        tx.connection.execute(update(api_keys).where(api_keys.c.id == key.id).values(last_used_at=now))
+def use_is_due(key: ApiKey, now: float) -> bool:
+    """Whether a use now should be noted: to the minute is enough, and spares the database."""
+    return key.last_used_at is None or now - key.last_used_at >= _USE_NOTED_EVERY_S
+
+
+def note_use(tx: Transaction, key: ApiKey, now: float) -> None:
+    """Remember that a key was used."""
+    tx.connection.execute(update(api_keys).where(api_keys.c.id == key.id).values(last_used_at=now))
 
 
 def _of_row(row: Row[Any]) -> ApiKey:

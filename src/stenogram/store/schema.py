@@ -1,4 +1,9 @@
-"""Brings the tables of a database to the shape of this version, and tells whether they have it."""
+"""Brings the tables of a database to the shape of this version, and tells whether they have it.
+
+On PostgreSQL the queue's tables are Procrastinate's, which keeps no record of their version: the name of the last step
+taken is noted in a comment on its table of jobs. Everything is looked for in one schema: another
+program, or another Stenogram, may live in the same database, and have tables of these names, and its own Alembic.
+"""
 
 from __future__ import annotations
 
@@ -17,51 +22,81 @@ from sqlalchemy.schema import CreateSchema
 
 from stenogram.errors import DatabaseError, SchemaOutdated
 from stenogram.store import whisper_models
-from stenogram.store.database import Database
+from stenogram.store.database import OWN_SCHEMA, Database
 from stenogram.store.tables import metadata
 
+VERSION_TABLE = "stenogram_version"
+"""Not Alembic's usual name, which a client's program may use for its own tables."""
+_QUEUE = "procrastinate_jobs"
 _QUEUE_MARK = "stenogram: procrastinate "
+_TURNS = text("SELECT pg_advisory_xact_lock(hashtext('stenogram db upgrade'))")
+_OTHER_PLACE = "Use another database, or STENOGRAM_DB_SCHEMA"
 
 
 def upgrade(db: Database) -> None:
-    """Make or alter the tables, in one transaction; the client's own (R8) only where they are absent.
+    """Make or alter the tables; the client's own (R8) only where they are absent. Several may call it at once.
 
-    Raises ``DatabaseUnavailable``, ``DatabaseError``, ``SchemaOutdated`` for a database of a later version.
+    Ours come in one transaction; the steps of the queue in one each, for PostgreSQL cannot use a new value of an enum
+    in the transaction that adds it. What was interrupted goes on when called again.
+
+    Raises ``DatabaseUnavailable``, ``DatabaseError`` where tables of a later version or another program are there.
     """
     with db.write() as tx:
+        _take_turns(tx.connection)
         _prepare_schema(tx.connection)
         _refuse_later(tx.connection)
         _refuse_others(tx.connection)
         config = _config()
         config.attributes["connection"] = tx.connection
         command.upgrade(config, "head")
-        if db.dialect == "postgresql":
-            _upgrade_queue(tx.connection)
         whisper_models.create_absent(tx)
+    while db.dialect == "postgresql":
+        with db.write() as tx:
+            _take_turns(tx.connection)
+            if not _upgrade_queue(tx.connection):
+                return
 
 
 def check(db: Database) -> None:
-    """Raises ``SchemaOutdated`` where ``upgrade`` has something to do."""
+    """Raises ``SchemaOutdated`` where ``upgrade`` has something to do, ``DatabaseError`` where it would refuse."""
     with db.read() as connection:
         _refuse_later(connection)
         here = _revision(connection)
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
-    if here != newest:
-        raise SchemaOutdated(cause="there are none yet" if here is None else f"they are of {here}, not {newest}")
-    if db.dialect == "postgresql":
-        with db.read() as connection:
+        newest = ScriptDirectory.from_config(_config()).get_current_head()
+        if here != newest:
+            raise SchemaOutdated(cause="there are none yet" if here is None else f"they are of {here}, not {newest}")
+        if db.dialect == "postgresql":
             queue = _queue_version(connection)
-        if queue != _queue_steps()[-1].name:
-            raise SchemaOutdated(cause=f"those of the queue are {queue or 'absent'}")
+            if queue != _queue_steps()[-1].stem:
+                raise SchemaOutdated(cause=f"those of the queue are {queue or 'absent'}")
 
 
-def differences(connection: Connection) -> list[Any]:
-    """What sets the tables that are there apart from those declared, for the test that there is nothing."""
-    context = MigrationContext.configure(connection, opts={"include_name": ours, "compare_type": True})
-    return list(compare_metadata(context, metadata))
+def differences(db: Database) -> list[str]:
+    """What sets the tables that are there apart from those declared, such as an index that somebody dropped."""
+    with db.read() as connection:
+        found = compare_metadata(_context(connection), metadata)
+    changes = [change for entry in found for change in (entry if isinstance(entry, list) else [entry])]
+    return [" ".join(_named(part) for part in change if part is not None) for change in changes]
 
 
-def ours(name: str | None, kind: str, parents: Mapping[str, str | None]) -> bool:
+def _named(part: Any) -> str:
+    """A part of a change in words: the operation, or a table, column or index."""
+    table = getattr(part, "table", None)
+    name = str(getattr(part, "name", part))
+    return f"{table.name}.{name}" if table is not None else name
+
+
+def alembic_options(connection: Connection) -> dict[str, Any]:
+    """How Alembic is to see the database."""
+    return {
+        "version_table": VERSION_TABLE,
+        "version_table_schema": _schema(connection),
+        "include_name": _ours,
+        "compare_type": True,
+    }
+
+
+def _ours(name: str | None, kind: str, parents: Mapping[str, str | None]) -> bool:
     """Whether a thing in the database is ours to compare: the client's tables and the queue's are not."""
     if kind == "table":
         return name in metadata.tables
@@ -73,59 +108,83 @@ def _refuse_later(connection: Connection) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if here is not None and here not in known:
         raise DatabaseError(cause=f"its tables are of a later version of stenogram ({here}); use that one")
+    if connection.dialect.name == "postgresql":
+        queue, newest = _queue_version(connection), _queue_steps()[-1].stem
+        if queue is not None and queue > newest:
+            cause = f"the tables of its queue are of a later version of procrastinate ({queue}, not {newest})"
+            raise DatabaseError(cause=f"{cause}; install that one")
 
 
-def _upgrade_queue(connection: Connection) -> None:
-    """Procrastinate's tables: all at once where there are none, else the steps that its versions added since.
+def _refuse_others(connection: Connection) -> None:
+    there = set(inspect(connection).get_table_names(schema=_schema(connection)))
+    if _revision(connection) is None and (foreign := sorted(metadata.tables.keys() & there)):
+        cause = f"it has tables of these names that are not ours: {', '.join(foreign)}"
+        raise DatabaseError(cause=f"{cause}. {_OTHER_PLACE}")
+    if _QUEUE in there and _queue_version(connection) is None:
+        raise DatabaseError(cause=f"Procrastinate's tables are in it already, for something else. {_OTHER_PLACE}")
 
-    The last step taken is noted in a comment, for Procrastinate keeps no record of its own.
-    """
+
+def _upgrade_queue(connection: Connection) -> bool:
+    """All tables at once where there are none, else the next step; False: there is nothing left to do."""
     here, steps = _queue_version(connection), _queue_steps()
+    left = [step for step in steps if here is None or step.stem > here]
+    if not left:
+        return False
+    done = steps[-1] if here is None else left[0]
+    query = SchemaManager.get_schema() if here is None else done.read_text(encoding="utf-8")
     raw = connection.connection.driver_connection
     assert raw is not None  # noqa: S101 - the connection is open
-    if here is None and inspect(connection).has_table("procrastinate_jobs"):
-        advice = "Use another database, or STENOGRAM_DB_SCHEMA"
-        raise DatabaseError(cause=f"Procrastinate's tables are in it already, for something else. {advice}")
-    queries = [SchemaManager.get_schema()] if here is None else [step.read_text() for step in steps if step.name > here]
-    with raw.cursor() as cursor:
-        for query in queries:
-            cursor.execute(query)
-    connection.execute(text(f"COMMENT ON TABLE procrastinate_jobs IS '{_QUEUE_MARK}{steps[-1].name}'"))
+    with raw.cursor() as cursor:  # several statements in one, which SQLAlchemy would take apart
+        cursor.execute(query)
+    connection.execute(text(f"COMMENT ON TABLE {_QUEUE} IS '{_QUEUE_MARK}{done.stem}'"))
+    return True
 
 
 def _queue_version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("procrastinate_jobs"):
+    """The last step of Procrastinate that was taken here."""
+    schema = _schema(connection)
+    if not inspect(connection).has_table(_QUEUE, schema=schema):
         return None
-    comment = inspect(connection).get_table_comment("procrastinate_jobs")["text"] or ""
+    comment = inspect(connection).get_table_comment(_QUEUE, schema=schema)["text"] or ""
     return comment.removeprefix(_QUEUE_MARK) if comment.startswith(_QUEUE_MARK) else None
 
 
 def _queue_steps() -> list[Path]:
+    """Procrastinate's steps in order; their names begin with its version."""
     return sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
 
 
-def _prepare_schema(connection: Connection) -> None:
-    """Make the schema that the search path names first, where it is absent."""
+def _take_turns(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        path = str(connection.execute(text("SHOW search_path")).scalar_one())
-        first = path.split(",", maxsplit=1)[0].strip().strip('"')
-        if first not in ("$user", "public"):
-            connection.execute(CreateSchema(first, if_not_exists=True))
+        connection.execute(_TURNS)
 
 
-def _refuse_others(connection: Connection) -> None:
-    if _revision(connection) is None:
-        foreign = sorted(metadata.tables.keys() & set(inspect(connection).get_table_names()))
-        if foreign:
-            advice = "Use another database, or STENOGRAM_DB_SCHEMA"
-            raise DatabaseError(cause=f"it has tables of these names that are not ours: {', '.join(foreign)}. {advice}")
+def _prepare_schema(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        schema = _schema(connection)
+        if schema is None:
+            raise DatabaseError(cause=f"it has no schema to make tables in. {_OTHER_PLACE}")
+        if not inspect(connection).has_schema(schema):
+            connection.execute(CreateSchema(schema))
+
+
+def _schema(connection: Connection) -> str | None:
+    """Where our tables are, or are to be; None on SQLite, and where there is no such place."""
+    if connection.dialect.name == "sqlite":
+        return None
+    own: str | None = connection.get_execution_options().get(OWN_SCHEMA)
+    return own or connection.execute(text("SELECT current_schema()")).scalar_one()
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    return _context(connection).get_current_revision()
+
+
+def _context(connection: Connection) -> MigrationContext:
+    return MigrationContext.configure(connection, opts=alembic_options(connection))
 
 
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config

@@ -76,7 +76,7 @@ class Datagrams:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as inbox:
             inbox.bind((_LOOPBACK, 0))
             port: int = inbox.getsockname()[1]
-            seen_at = 0.0
+            seen_at, unknown = 0.0, True
             while not stop.is_set():
                 now = time.time()
                 if now - seen_at > _SIGN_OF_LIFE_S:
@@ -85,6 +85,9 @@ class Datagrams:
                     ready.set()
                 if select.select([inbox], [], [], 0.25)[0]:
                     on_topic(inbox.recv(1024).decode(errors="replace"))
+                if unknown and time.time() - seen_at > _PORTS_VALID_S:
+                    unknown = False
+                    on_topic("")  # what was sent by those who did not know of this listener yet
             self._execute(delete(listeners).where(listeners.c.port == port))
 
     def _register(self, port: int, now: float) -> None:

@@ -8,8 +8,11 @@ otherwise the key is the name.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, MetaData, Table, Text, insert, inspect, select, update
+from sqlalchemy import Boolean, Column, Connection, MetaData, Table, Text, insert, inspect, select, text, update
+from sqlalchemy.engine.reflection import Inspector
+from sqlalchemy.types import TypeEngine
 
 from stenogram.errors import DatabaseError
 from stenogram.store.database import Transaction
@@ -17,6 +20,9 @@ from stenogram.store.database import Transaction
 _KEYS = ("id_model", "model_id")
 _NAMES = ("name", "model_name")
 _SOURCE = "whisper"
+_MAY_CREATE_IN_PUBLIC = text(
+    "SELECT count(*) > 0 FROM pg_namespace WHERE nspname = 'public' AND has_schema_privilege(oid, 'CREATE')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +44,25 @@ class _Tables:
 
 def create_absent(tx: Transaction) -> None:
     """Make the tables that are not there; one that is stays as it is."""
-    postgresql = tx.connection.dialect.name == "postgresql"
-    metadata = MetaData(schema="public" if postgresql else None)  # where other programs look for them
-    Table(
-        "whisper_models",
-        metadata,
-        Column("id_model", Text, primary_key=True),
-        Column("name", Text, nullable=False),
-        Column("source", Text, nullable=False),
-    )
-    Table(
-        "model_settings",
-        metadata,
-        Column("id_model", Text, primary_key=True),
-        Column("enabled", Boolean, nullable=False),
-    )
+    public = tx.connection.dialect.name == "postgresql" and tx.connection.execute(_MAY_CREATE_IN_PUBLIC).scalar_one()
+    metadata = MetaData(schema="public" if public else None)  # public is where other programs look for them
     inspector = inspect(tx.connection)
-    absent = [table for table in metadata.sorted_tables if not inspector.has_table(table.name)]
-    metadata.create_all(tx.connection, tables=absent)
+    tables: dict[str, tuple[Column[Any], ...]] = {
+        "whisper_models": (Column("name", Text, nullable=False), Column("source", Text, nullable=False)),
+        "model_settings": (Column("enabled", Boolean, nullable=False),),
+    }
+    there = [name for name in tables if inspector.has_table(name)]
+    key, kind = _key_of(inspector, there[0]) if there else ("id_model", Text())
+    for name in tables.keys() - set(there):
+        Table(name, metadata, Column(key, kind, primary_key=True), *tables[name])
+    metadata.create_all(tx.connection)
+
+
+def _key_of(inspector: Inspector, table: str) -> tuple[str, TypeEngine[Any]]:
+    """Name and type of the column over which the two tables are joined."""
+    kinds = {column["name"]: column["type"] for column in inspector.get_columns(table)}
+    key = next((key for key in _KEYS if key in kinds), None)
+    return (key, kinds[key]) if key is not None else ("id_model", Text())
 
 
 def settings(connection: Connection) -> list[Setting]:

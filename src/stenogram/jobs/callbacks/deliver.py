@@ -32,7 +32,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _SHORTEST_PAUSE_S = 5.0, 3600.0, 1.0
 _AT_ONCE = 16
 _AT_ONCE_TO_HOST = 4
 """A host that does not answer holds up no other."""
-_LOOK_AGAIN_S = 10.0
+_LOOK_AGAIN_S = 5.0
 """A wake-up may be lost; this long at most does a callback wait for it."""
 _PAUSE_S = 1.0
 """After the database failed, or another process was faster."""

@@ -97,7 +97,7 @@ class Sender:
             answer = self._post(target, body, headers, backend)
             if answer.location is None:
                 return _judged(answer)
-            following = parse(urljoin(target.url, answer.location))
+            following = parse(_joined(target.url, answer.location))
             if (target.scheme, following.scheme) == ("https", "http"):
                 return Outcome(answer.status, "the receiver redirects from https to http, which is not followed")
             target = following
@@ -114,6 +114,13 @@ class Sender:
             told = {name.lower(): value.decode("latin-1") for name, value in response.headers}
             location = told.get(b"location") if response.status in _KEPT_REDIRECTS else None
             return _Answer(response.status, location, _retry_after_s(told.get(b"retry-after")))
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise CallbackRefused(url=location, cause=f"it is not an address ({error})") from error
 
 
 def _judged(answer: _Answer) -> Outcome:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from stenogram.app.doctor.machine import examine
+from stenogram.job import Caller
 from stenogram.server.auth import Reader
 from stenogram.server.board import as_json
 from stenogram.server.errors import ANSWERS
@@ -34,17 +35,17 @@ class SystemView(BaseModel):
 
 
 @router.get("")
-async def system(request: Request, _caller: Reader) -> SystemView:
+async def system(request: Request, caller: Reader) -> SystemView:
     """How the service is, and what it is made of."""
-    return await to_thread.run_sync(_view, state_of(request))
+    return await to_thread.run_sync(_view, state_of(request), caller)
 
 
-def _view(state: State) -> SystemView:
+def _view(state: State, caller: Caller) -> SystemView:
     house = state.house
     settings = {**asdict(house.settings), **asdict(house.server)}
     shown = {name: value for name, value in settings.items() if name not in _SECRET}
     return SystemView(
-        state=as_json(state.board.snapshot, locked=state.door.stands_open() is False),
+        state=as_json(state.board.snapshot, caller),
         machine={finding.topic: finding.text for finding in examine(LoadOptions())},
         database=house.db.url,
         media=_without_password(house.server.media_url) or str(house.settings.data_dir / "media"),

@@ -35,7 +35,8 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     behaviours: list[Behaviour] = field(default_factory=lambda: [status(200)])
     released: threading.Event = field(default_factory=threading.Event)
-    """Ends what ``hang`` and ``drip`` wait for."""
+    """Ends what ``hang`` and ``drip`` wait for; set by ``flood`` when the client has gone."""
+    flooded_bytes: int = 0
     _arrived: threading.Condition = field(default_factory=threading.Condition)
 
     def url(self, path: str = "/done", host: str = "receiver.example", scheme: str = "http") -> str:
@@ -107,11 +108,19 @@ def drip(receiver: Receiver) -> Behaviour:
     return write
 
 
-def flood(handler: BaseHTTPRequestHandler) -> None:
-    """Answer without an end."""
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-    for _ in range(1 << 20):
-        handler.wfile.write(b"a" * 65536)
+def flood(receiver: Receiver) -> Behaviour:
+    """Answer 2xx, and then without an end; notes how much was taken."""
+
+    def write(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            while not receiver.released.is_set():
+                handler.wfile.write(b"a" * 65536)
+                receiver.flooded_bytes += 65536
+        finally:
+            receiver.released.set()
+
+    return write
 
 
 @contextmanager

@@ -1,0 +1,69 @@
+// Requests to the server that sent this page, with the API key where one is needed.
+
+const NAME = "stenogram.key";
+const TOKEN = /^[\w.~+!#$%&'*^`|-]+$/; // what may stand in a WebSocket's subprotocol
+
+let inMemory = null;
+
+/** Tells of `key-needed` (detail: why) and `key-changed`. */
+export const keyring = new EventTarget();
+
+export class ApiError extends Error {
+  constructor(status, message, code = null) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export function key() {
+  try {
+    return sessionStorage.getItem(NAME) ?? inMemory;
+  } catch { // storage is switched off
+    return inMemory;
+  }
+}
+
+/** Keep a key, or forget it (null). False: it cannot be one. */
+export function setKey(value) {
+  if (value !== null && !TOKEN.test(value)) return false;
+  inMemory = value;
+  try {
+    if (value === null) sessionStorage.removeItem(NAME);
+    else sessionStorage.setItem(NAME, value);
+  } catch {
+    // it holds until the page is left
+  }
+  keyring.dispatchEvent(new Event("key-changed"));
+  return true;
+}
+
+export function headers() {
+  const value = key();
+  return value ? { authorization: `Bearer ${value}` } : {};
+}
+
+export function needKey(why) {
+  keyring.dispatchEvent(new CustomEvent("key-needed", { detail: why }));
+}
+
+/** The error in the body of an answer, in the server's words where it has any. */
+export function errorOf(status, body) {
+  let told = null;
+  try {
+    told = JSON.parse(body)?.error ?? null;
+  } catch {
+    // a proxy's page
+  }
+  return new ApiError(status, told?.message ?? `The server answered ${status}.`, told?.code ?? null);
+}
+
+/** A good answer. Throws ApiError for another one, TypeError where there was none. */
+export async function request(path, options = {}) {
+  const { headers: more, ...rest } = options;
+  const response = await fetch(path, { cache: "no-store", ...rest, headers: { ...headers(), ...more } });
+  if (response.ok) return response;
+  const error = errorOf(response.status, await response.text());
+  if (response.status === 401) needKey(key() ? error.message : null);
+  throw error;
+}

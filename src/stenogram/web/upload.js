@@ -1,0 +1,88 @@
+// Recordings chosen or dropped: sent one after the other, then followed.
+
+import * as api from "./api.js";
+import { byId } from "./dom.js";
+import { Recording } from "./recording.js";
+
+const waiting = [];
+let sending = false;
+
+export function uploads() {
+  const drop = byId("drop");
+  const input = byId("files");
+  byId("upload").addEventListener("submit", (event) => event.preventDefault());
+  input.addEventListener("change", () => {
+    take(input.files);
+    input.value = ""; // so that the same file can be chosen again
+  });
+  // A file dropped beside the zone would replace the page: the whole window takes it.
+  window.addEventListener("dragover", (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
+    drop.classList.add("over");
+  });
+  window.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) drop.classList.remove("over");
+  });
+  window.addEventListener("drop", (event) => {
+    drop.classList.remove("over");
+    if (!event.dataTransfer?.files.length) return;
+    event.preventDefault();
+    take(event.dataTransfer.files);
+  });
+}
+
+function take(files) {
+  const fields = { model: byId("model").value, language: byId("language").value.trim() };
+  for (const file of files) {
+    const recording = new Recording(file.name, file.size);
+    byId("jobs").prepend(recording.node);
+    waiting.push({ file, fields, recording });
+  }
+  sendNext();
+}
+
+async function sendNext() {
+  if (sending) return;
+  const next = waiting.shift();
+  if (!next) return;
+  sending = true;
+  try {
+    if (!next.recording.dropped) {
+      const job = await send(next);
+      next.recording.follow(job);
+    }
+  } catch (error) {
+    next.recording.fail(error);
+  } finally {
+    sending = false;
+    sendNext();
+  }
+}
+
+/** Send one recording; gives its job. XMLHttpRequest, because fetch tells nothing of an upload's progress. */
+function send({ file, fields, recording }) {
+  return new Promise((resolve, reject) => {
+    const body = new FormData();
+    for (const [name, value] of Object.entries(fields)) if (value) body.append(name, value);
+    body.append("file", file, file.name); // last: what comes before it is known while it arrives
+    const request = new XMLHttpRequest();
+    request.open("POST", "/api/v1/jobs");
+    for (const [name, value] of Object.entries(api.headers())) request.setRequestHeader(name, value);
+    request.upload.onprogress = (event) => recording.sent(event.loaded, event.lengthComputable ? event.total : null);
+    request.onerror = () => reject(new Error("The upload broke off: the server cannot be reached."));
+    request.onabort = () => reject(new DOMException("The upload was cancelled.", "AbortError"));
+    request.onload = () => {
+      if (request.status === 202) {
+        resolve(JSON.parse(request.responseText).jobs[0]);
+        return;
+      }
+      const error = api.errorOf(request.status, request.responseText);
+      if (request.status === 401) api.needKey(api.key() ? error.message : null);
+      reject(error);
+    };
+    recording.onCancel = () => request.abort();
+    request.send(body);
+  });
+}
