@@ -501,7 +501,7 @@ def test_with_keys_a_bad_one_is_a_401_that_is_not_repeated(tmp_path: Path, speec
     hooks: Any = {"response": [lambda answer: seen.append(answer.status_code)]}
     with serving(tmp_path) as server:
         for api_key in ("wrong", key):
-            http = httpx.Client(trust_env=False, event_hooks=hooks)
+            http = openai.DefaultHttpxClient(trust_env=False, event_hooks=hooks)
             with openai.OpenAI(base_url=f"{server.url}/v1", api_key=api_key, http_client=http) as client:
                 if api_key == key:
                     assert transcribe(client, speech).text
