@@ -146,9 +146,7 @@ class ProcrastinateQueue:
     async def _serve(self, delivery: _Delivery) -> None:
         async with await psycopg.AsyncConnection.connect(self._conninfo):
             delivery.connected = True  # the pool would try for long before it says that it cannot
-        pool = AsyncConnectionPool(
-            self._conninfo, min_size=1, max_size=4, timeout=5.0, open=False, check=AsyncConnectionPool.check_connection
-        )
+        pool = AsyncConnectionPool(self._conninfo, min_size=1, max_size=4, timeout=5.0, open=False)
         app = App(connector=PsycopgConnector())
         app.task(name=TASK, queue=QUEUE)(delivery)
         async with pool, app.open_async(pool):
