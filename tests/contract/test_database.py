@@ -153,7 +153,7 @@ def test_who_listens_is_told_to_look_once(other: Database) -> None:
         (ServerSettings(), "sqlite:////data/stenogram.db"),
         (ServerSettings(database_url="postgresql://db/x", db_host="other"), "postgresql://db/x"),
         (
-            ServerSettings(db_host="db", db_name="a b", db_user="me@there", db_pass="p:/@ss"),
+            ServerSettings(db_host="db", db_name="a b", db_user="me@there", db_pass="p:/@ss"),  # noqa: S106
             "postgresql://me%40there:p%3A%2F%40ss@db:5432/a%20b",
         ),
         (ServerSettings(db_host="::1", db_port=5433, db_name="x", db_user="me"), "postgresql://me@[::1]:5433/x"),

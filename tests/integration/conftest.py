@@ -32,7 +32,7 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path, *flags: str, **environ: str) -> Iterator[Server]:
+def serving(home: Path, *flags: str, ready: bool = True, **environ: str) -> Iterator[Server]:
     """Start a server on a free port, wait until it is ready, and stop it as Ctrl-C would."""
     command = [sys.executable, "-m", "stenogram.cli.main", "serve", "--port", "0", *flags]
     known = {name: value for name, value in os.environ.items() if not name.startswith(("STENOGRAM_", "DB_"))}
@@ -54,7 +54,8 @@ def serving(home: Path, *flags: str, **environ: str) -> Iterator[Server]:
     reader.start()
     server = Server(url, home, process, lines)
     try:
-        wait_until_ready(server)
+        if ready:
+            wait_until_ready(server)
         yield server
     finally:
         process.send_signal(signal.SIGINT)

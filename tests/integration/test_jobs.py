@@ -22,7 +22,20 @@ from stenogram.jobs.supervisor import Supervisor
 from stenogram.store import claims, schema, workers
 from stenogram.store import jobs as job_rows
 from stenogram.types import DecodeOptions, RunOptions
-from tests.service import CALLER, fake, keep, lines, read_wav, recomputed, submit, supervise, until, wait_for, write_wav
+from tests.service import (
+    CALLER,
+    fake,
+    keep,
+    kept,
+    lines,
+    read_wav,
+    recomputed,
+    submit,
+    supervise,
+    until,
+    wait_for,
+    write_wav,
+)
 
 SLOW_S = 0.3
 """For each chunk of the fake engine."""
@@ -76,7 +89,7 @@ def test_a_job_becomes_a_transcript(house: House, beckett: Path) -> None:
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert states(house, job.id) == ["queued", "running", "succeeded"]
     assert " ".join(texts(house, job.id)) == transcript.text
-    assert not [path for path in Path(house.settings.data_dir / "media").rglob("*") if path.is_file()]
+    assert not kept(house)
 
 
 def test_a_queued_job_is_cancelled_at_once_and_a_running_one_within_a_second(

@@ -6,6 +6,7 @@ it is switched off by name.
 
 from __future__ import annotations
 
+import functools
 import logging
 import socket
 import threading
@@ -37,6 +38,8 @@ class ModelState:
 
     name: str
     state: DownloadState
+    canonical: str = ""
+    """Its name in the catalogue, which workers tell of."""
     languages: Sequence[str] = ()
     bytes_done: int = 0
     bytes_total: int | None = None
@@ -63,7 +66,7 @@ def check(house: House, name: str) -> None:
     wanted = store.find(name, house.settings).name
     if wanted not in {canonical(house, each) for each in on}:
         cause = f"is not enabled here. Enabled are: {', '.join(on)}"
-        raise OptionError(name="model", value=name, cause=cause)
+        raise OptionError(name="model", value=name, cause=cause, param="model")
 
 
 def states(house: House, connection: Connection) -> list[ModelState]:
@@ -133,13 +136,17 @@ def _state(house: House, name: str, coming: dict[str, Download]) -> ModelState:
         model = store.find(name, house.settings)
     except UnknownModel as error:
         return ModelState(name, "failed", error=str(error))
+    told = functools.partial(ModelState, name, canonical=model.name, languages=model.languages)
     download = coming.get(model.name)
     if download is not None and download.state in ("downloading", "failed"):
-        return ModelState(
-            name, download.state, model.languages, download.bytes_done, download.bytes_total, download.error
+        return told(
+            state=download.state,
+            bytes_done=download.bytes_done,
+            bytes_total=download.bytes_total,
+            error=download.error,
         )
     here = name in _installed(house) or model.name in _installed(house)
-    return ModelState(name, "installed" if here else "absent", model.languages, 0, _size(model))
+    return told(state="installed" if here else "absent", bytes_total=_size(model))
 
 
 def canonical(house: House, name: str) -> str:

@@ -67,7 +67,7 @@ def create(**given: Any) -> None:
     scopes = ", ".join(sorted(key.scopes))
     click.echo(f"Key {key.id} for {key.owner}: {scopes}. Keep it; it is not shown again.", err=True)
     if first:
-        click.echo(f"It is the first: from now on ({KNOWN_FOR_S:.0f} s) every request needs a key.", err=True)
+        click.echo(f"It is the first: within {KNOWN_FOR_S:.0f} s every request needs a key.", err=True)
 
 
 @keys.command("list")

@@ -225,7 +225,7 @@ def _model(model: ModelState, loaded: Collection[str]) -> dict[str, Any]:
         "bytes_total": model.bytes_total,
         "progress": min(model.bytes_done / model.bytes_total, 1.0) if model.bytes_total else None,
         "error": model.error,
-        "loaded": model.name in loaded,
+        "loaded": bool({model.name, model.canonical} & set(loaded)),
     }
 
 

@@ -22,7 +22,8 @@ async def events_of(state: State, job_id: str, seq: int) -> AsyncIterator[JobEve
     Ends without the last event when the server stops, or the job is deleted.
     """
     with state.hub.watch(f"job:{job_id}") as watch:
-        while not state.hub.closing:
+        while True:
+            closing = state.hub.closing
             try:
                 found = await to_thread.run_sync(jobs.events_after, state.house, job_id, seq)
             except DatabaseUnavailable:
@@ -32,7 +33,11 @@ async def events_of(state: State, job_id: str, seq: int) -> AsyncIterator[JobEve
                 yield event
                 if ends(event):
                     return
-            if found or await watch.wait(_LOOK_AGAIN_S):
+            if found:
+                continue
+            if closing:  # and nothing has come since
+                return
+            if await watch.wait(_LOOK_AGAIN_S):
                 continue
             if await to_thread.run_sync(_is_deleted, state, job_id):
                 return

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import uvicorn
 
@@ -20,10 +21,10 @@ from stenogram.config import ServerSettings, Settings
 from stenogram.errors import NotAllowed, StorageError
 from stenogram.jobs.callbacks.address import allow_list
 from stenogram.jobs.callbacks.sign import Signer
-from stenogram.jobs.supervisor import Supervisor
 from stenogram.models.store import require
 from stenogram.server.asgi import build
 from stenogram.server.guard import is_loopback
+from stenogram.server.hub import Hub
 from stenogram.store import schema
 from stenogram.types import LoadOptions
 
@@ -60,9 +61,11 @@ def serve(settings: Settings, server: ServerSettings, started: Callable[[str], N
                     ws_max_size=2**16,
                 )
                 shown = f"[{host}]" if ":" in host else host
-                _Server(config, supervisor, server.shutdown_grace_s, lambda: started(f"http://{shown}:{port}")).run(
-                    [bound]
-                )
+                _Server(
+                    config,
+                    ready=lambda: started(f"http://{shown}:{port}"),
+                    end_jobs=lambda: supervisor.stop(server.shutdown_grace_s),
+                ).run([bound])
             finally:
                 supervisor.stop(server.shutdown_grace_s)
 
@@ -91,15 +94,13 @@ def check_bind(server: ServerSettings, *, keys_exist: bool) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Lets the workers end their jobs while the last requests wait for them."""
+    """Lets the workers end their jobs while the last requests wait for them; what is left then is told to come back."""
 
-    def __init__(
-        self, config: uvicorn.Config, supervisor: Supervisor, grace_s: float, ready: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None], end_jobs: Callable[[], None]) -> None:
         super().__init__(config)
-        self._supervisor = supervisor
-        self._grace_s = grace_s
+        self._app = config.app
         self._ready = ready
+        self._end_jobs = end_jobs
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell the address once requests are taken."""
@@ -109,7 +110,14 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the jobs, and with them the requests that wait."""
-        ending = threading.Thread(target=self._supervisor.stop, args=(self._grace_s,), daemon=True)
+        loop = asyncio.get_running_loop()
+        hub: Hub = cast("Any", self._app).state.stenogram.hub
+
+        def end() -> None:
+            self._end_jobs()
+            loop.call_soon_threadsafe(hub.close)
+
+        ending = threading.Thread(target=end, daemon=True)
         ending.start()
         await super().shutdown(sockets)
         await asyncio.to_thread(ending.join)

@@ -92,7 +92,8 @@ def claim(tx: Transaction, job_id: str, worker_id: str) -> tuple[Job, Lease] | N
     ).first()
     if row is None:
         return None
-    tx.connection.execute(update(workers).where(workers.c.id == worker_id).values(job_id=job_id, state="busy"))
+    doing = {"state": "busy", "job_id": job_id, "model": row.model}
+    tx.connection.execute(update(workers).where(workers.c.id == worker_id).values(**doing))
     events.add(tx, job_id, row.attempt, [("state", {"state": "running", "attempt": row.attempt})])
     tx.wake("workers")
     return jobs.of_row(row), Lease(job_id, worker_id, row.attempt)

@@ -15,7 +15,7 @@ function gpu() {
   const title = el("h3");
   const name = el("p", { class: "device-name" });
   const use = bar("Utilisation");
-  const memory = bar("VRAM");
+  const memory = bar("VRAM", { scarce: true });
   const job = work();
   const node = el("li", { class: "device gpu" }, el("div", { class: "device-head" }, title, name), use.node, memory.node, job.node);
 
@@ -33,9 +33,9 @@ function gpu() {
 
 function server() {
   const use = bar("CPU");
-  const memory = bar("Memory");
+  const memory = bar("Memory", { scarce: true });
   const head = el("div", { class: "device-head" }, el("h3", {}, "Server"), el("p", { class: "device-name" }, "processor and memory"));
-  const node = el("li", { class: "device server" }, head, use.node, memory.node);
+  const node = el("li", { class: "device server" }, head, el("div", { class: "pair" }, use.node, memory.node));
 
   function update(item) {
     use.update(item.percent / 100, percent(item.percent));

@@ -12,7 +12,7 @@ import { uploads } from "./upload.js";
 import { updateWorkers } from "./workers.js";
 
 const WORDS = { connecting: "connecting", live: "live", polling: "polling", offline: "offline", locked: "key needed" };
-const UNREACHABLE_AFTER_MS = 5000;
+const UNREACHABLE_AFTER_MS = 4000;
 
 const updateOverview = overview();
 let seenAt = null;

@@ -20,7 +20,7 @@ function row() {
   const name = el("strong");
   const state = el("span", { class: "badge" });
   const spoken = el("p", { class: "hint facts" });
-  const download = bar("Download", "progressbar");
+  const download = bar("Download", { role: "progressbar" });
   const fault = el("p", { class: "fault" });
   const node = el("li", {}, el("p", { class: "row-head" }, name, state), spoken, download.node, fault);
 

@@ -6,15 +6,16 @@ import { count } from "./format.js";
 const SHOWN = 200;
 
 export function updateQueue(state) {
-  list("processing", state.processing, state.counters.running);
-  list("queued", state.queued, state.counters.queued);
+  list("processing", state.processing, state.counters.running, state.auth);
+  list("queued", state.queued, state.counters.queued, state.auth);
 }
 
-function list(id, ids, total) {
+function list(id, ids, total, locked) {
   const node = byId(id);
   const shown = ids.slice(0, SHOWN).map((job) => ({ key: job, words: job, more: false }));
   const rest = (total ?? ids.length) - shown.length;
-  if (rest > 0) shown.push({ key: "", words: shown.length ? `and ${count(rest)} more` : `${count(rest)} of others`, more: true });
+  // with a key the list holds the caller's own jobs, and the number those of all
+  if (rest > 0) shown.push({ key: "", words: `${count(rest)} more${locked ? ", of others" : ""}`, more: true });
   keyed(node, shown, (item) => item.key, row);
   node.classList.toggle("none", shown.length === 0);
   text(byId(`${id}-count`), count(total ?? ids.length));

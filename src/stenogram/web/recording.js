@@ -26,7 +26,7 @@ export class Recording {
   #job = null;
   #over = new AbortController();
   #segments = 0;
-  #progress = bar("Upload", "progressbar");
+  #progress = bar("Upload", { role: "progressbar" });
   #state = el("span", { class: "badge" }, "waiting");
   #words = el("p", { class: "hint facts", role: "status" });
   #link = el("a", { class: "job-id", title: "The job as JSON" });
@@ -59,7 +59,7 @@ export class Recording {
     this.#job = job;
     this.onCancel = null;
     const path = `/api/v1/jobs/${encodeURIComponent(job.id)}`;
-    const progress = bar("Transcription", "progressbar");
+    const progress = bar("Transcription", { role: "progressbar" });
     this.#progress.node.replaceWith(progress.node);
     this.#progress = progress;
     text(this.#link, `job ${job.id}`);

@@ -24,7 +24,7 @@ function row() {
   const fault = el("p", { class: "fault" });
   const job = work();
   const head = el("p", { class: "row-head" }, device, host, state);
-  const node = el("li", {}, head, job.node, facts, fault);
+  const node = el("li", { class: "device worker" }, head, job.node, facts, fault);
 
   function update(worker) {
     text(device, worker.device);

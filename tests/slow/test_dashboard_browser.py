@@ -1,0 +1,381 @@
+"""The dashboard in a real browser, over the real server and its database.
+
+Chromium is taken from STENOGRAM_CHROMIUM, or found on the PATH. With STENOGRAM_SHOTS the pictures are kept there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect, sync_playwright
+
+from stenogram.accounts import keys
+from stenogram.accounts.keys import Wish
+from stenogram.app.house import House
+from stenogram.config import ServerSettings, Settings
+from stenogram.store import schema, whisper_models
+from tests import scenes
+from tests.service import supervise
+
+pytestmark = pytest.mark.slow
+expect.set_options(timeout=15_000)
+WATCH_FAULTS = """
+window.faults = [];
+document.addEventListener("securitypolicyviolation", (event) => window.faults.push(`CSP: ${event.violatedDirective}`));
+"""
+SCENES = {"idle": scenes.idle, "busy": scenes.busy, "fetching": scenes.fetching, "broken": scenes.broken}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("STENOGRAM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no Chromium: install it, or name it in STENOGRAM_CHROMIUM")
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if root else [])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1600, "height": 900}, accept_downloads=True)
+    opened.set_default_timeout(15_000)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, url: str) -> Iterator[Page]:
+    """A page that must not complain: no error in its console, none thrown, no violation of the policy.
+
+    It is closed before the server that it follows is.
+    """
+    opened = context.new_page()
+    faults: list[str] = []
+    opened.add_init_script(WATCH_FAULTS)
+    opened.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    yield opened
+    faults += opened.evaluate("window.faults ?? []")
+    opened.close()
+    expected = re.compile(r"WebSocket connection to|status of (401|400|503)|ERR_CONNECTION|net::ERR_FAILED")
+    assert [fault for fault in faults if not expected.search(fault)] == []
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with House.open(Settings(home=str(tmp_path)), ServerSettings(worker_devices="none")) as opened:
+        schema.upgrade(opened.db)
+        yield opened
+
+
+@pytest.fixture
+def url(house: House) -> Iterator[str]:
+    with scenes.serving(house) as address:
+        yield address
+
+
+def open_live(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.locator("#link-text")).to_have_text("live")
+
+
+def counter(page: Page, name: str) -> str:
+    return f'[data-counter="{name}"] dd'
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_moment_fits_every_screen(
+    name: str, browser: Browser, house: House, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dark and light, from 360 to 1600 pixels: nothing reaches beyond the screen. The pictures are for eyes."""
+    shots = Path(os.environ.get("STENOGRAM_SHOTS") or tmp_path / "shots")
+    SCENES[name](house)
+    for scheme in ("dark", "light"):
+        for label, width in (("phone", 360), ("tablet", 820), ("desktop", 1600)):
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            open_live(page, url)
+            expect(page.locator("#devices li.server")).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            page.screenshot(path=shots / f"{name}-{label}-{scheme}.png", full_page=True)
+            page.close()
+
+
+def test_it_shows_gpus_queue_and_workers_and_no_details(page: Page, house: House, url: str) -> None:
+    """What R7 lists is on the page, with names and values for those who hear it; what it forbids is nowhere."""
+    running = scenes.busy(house)
+    open_live(page, url)
+
+    expect(page.locator(counter(page, "queued"))).to_have_text("30")
+    expect(page.locator(counter(page, "running"))).to_have_text("4")
+    expect(page.locator("#health-word")).to_have_text("Ready")
+    gpu = page.locator("#devices .gpu").nth(1)
+    expect(gpu.get_by_role("heading")).to_have_text("GPU 1")
+    expect(gpu.get_by_role("meter", name="Utilisation")).to_have_attribute("aria-valuenow", "88")
+    expect(gpu.get_by_role("meter", name="VRAM")).to_have_attribute("aria-valuetext", "74.6 GiB of 79.6 GiB · 94 %")
+    expect(gpu.locator("code")).to_have_text(running[1])
+    expect(gpu.locator(".model-name")).to_have_text("large-v3")
+    assert page.locator("#processing li").all_text_contents() == running
+    expect(page.locator("#queued li")).to_have_count(30)
+    expect(page.locator("#workers > li")).to_have_count(4)
+    expect(page.locator("#gone-summary")).to_have_text("1 ended within the hour")
+    told = page.content() + json.dumps(page.request.get(f"{url}/dashboard/state").json())
+    assert [secret for secret in scenes.SECRETS if secret in told] == []
+
+
+def test_the_socket_changes_the_page_without_polling(page: Page, house: House, url: str) -> None:
+    """A job put in appears; nothing was asked for by HTTP."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/dashboard/state" in request.url else None)
+    open_live(page, url)
+    expect(page.locator(counter(page, "queued"))).to_have_text("0")
+
+    with house.db.write() as tx:
+        job_id = scenes.put_job(tx)
+
+    expect(page.locator("#queued li")).to_have_text(job_id)
+    expect(page.locator(counter(page, "queued"))).to_have_text("1")
+    assert asked == []
+
+
+def test_without_a_socket_it_polls_and_comes_back(page: Page, house: House, url: str) -> None:
+    """It says so, shows what changes all the same, and goes back to the socket when that can be had."""
+    blocked = [True]
+
+    def handle(socket: WebSocketRoute) -> None:
+        if blocked[0]:
+            socket.close(code=1011)
+        else:
+            socket.connect_to_server()
+
+    page.route_web_socket(re.compile("/ws/dashboard"), handle)
+    page.goto(url)
+    expect(page.locator("#link-text")).to_have_text("polling")
+    with house.db.write() as tx:
+        scenes.put_job(tx)
+    expect(page.locator(counter(page, "queued"))).to_have_text("1")
+
+    blocked[0] = False
+
+    expect(page.locator("#link-text")).to_have_text("live")
+
+
+def test_a_server_that_is_gone_is_told_and_found_again(page: Page, house: House) -> None:
+    """Health is then not known; when the server is back, the page goes on by itself."""
+    scenes.idle(house)
+    with scenes.serving(house) as url:
+        open_live(page, url)
+        expect(page.locator("#health-word")).to_have_text("Ready")
+    expect(page.locator("#link-text")).to_contain_text("offline, last seen")
+    expect(page.locator("#health-word")).to_have_text("Unknown")
+    with scenes.serving(house, port=int(url.rpartition(":")[2])):
+        expect(page.locator("#link-text")).to_have_text("live", timeout=30_000)
+        expect(page.locator("#health-word")).to_have_text("Ready")
+
+
+def test_a_download_is_shown_as_it_goes(page: Page, house: House, url: str) -> None:
+    """The bar, its numbers, and the reason of one that failed; what is not here cannot be chosen."""
+    scenes.fetching(house)
+    open_live(page, url)
+
+    expect(page.locator("#health-word")).to_have_text("Starting")
+    expect(page.locator("#health-reason")).to_have_text("Being fetched: large-v3-turbo")
+    bar = page.get_by_role("progressbar", name="Download")
+    expect(bar).to_have_attribute("aria-valuenow", "42")
+    expect(bar).to_have_attribute("aria-valuetext", "648 MiB of 1.5 GiB · 42 %")
+    expect(page.locator("#models .fault:visible")).to_have_text("the hub answered 503, five times")
+    assert page.locator("#model option").all_text_contents() == ["automatic", "moonshine-tiny-en"]
+
+
+def test_names_are_text_and_nothing_else(page: Page, house: House, url: str) -> None:
+    """A model named like a tag is shown by its name."""
+    name = "<img src=x onerror=window.faults.push('ran')>"
+    with house.db.write() as tx:
+        whisper_models.switch(tx, name, enabled=True)
+        scenes.add_worker(tx, "w<b>0</b>", "cpu")
+    open_live(page, url)
+
+    expect(page.locator("#models strong").last).to_have_text(name)
+    expect(page.locator("#models img")).to_have_count(0)
+
+
+@pytest.mark.parametrize("way", ["chosen", "dropped"])
+def test_a_recording_is_sent_followed_and_taken_away(
+    page: Page, house: House, url: str, beckett: Path, way: str
+) -> None:
+    """Chosen or dropped anywhere: its text arrives on the page, and the files are those of the API."""
+    supervisor = supervise(house)
+    supervisor.start()
+    try:
+        open_live(page, url)
+        expect(page.locator("#health-word")).to_have_text("Ready", timeout=60_000)
+        send(page, beckett, dropped=way == "dropped")
+
+        entry = page.locator("#jobs > li")
+        expect(entry.locator(".badge")).to_have_text("done", timeout=60_000)
+        text = entry.locator(".transcript").inner_text()
+        assert len(text.split()) > 10
+        with page.expect_download() as download:
+            entry.get_by_role("link", name="Download beckett.wav as srt").click()
+        assert download.value.suggested_filename == "beckett.srt"
+        assert "-->" in Path(str(download.value.path())).read_text("utf-8")
+        page.screenshot(path=Path(os.environ.get("STENOGRAM_SHOTS") or house.settings.home) / f"sent-{way}.png")
+        entry.get_by_role("button", name="Remove").click()
+        expect(entry).to_have_count(0)
+    finally:
+        supervisor.stop(1.0)
+
+
+def send(page: Page, path: Path, *, dropped: bool) -> None:
+    if not dropped:
+        page.locator("#files").set_input_files(path)
+        return
+    transfer = page.evaluate_handle(
+        """async (bytes) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], "beckett.wav", {type: "audio/wav"}));
+            return transfer;
+        }""",
+        list(path.read_bytes()),
+    )
+    page.dispatch_event("main", "dragover", {"dataTransfer": transfer})
+    page.dispatch_event("main", "drop", {"dataTransfer": transfer})
+
+
+def test_an_upload_tells_how_far_it_is_and_can_be_cancelled(page: Page, url: str, tmp_path: Path) -> None:
+    """Of a large file over a slow line; the server keeps nothing of it."""
+    large = tmp_path / "large.wav"
+    large.write_bytes(bytes(12 * 2**20))
+    open_live(page, url)
+    devtools = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2 * 2**20}
+    devtools.send("Network.emulateNetworkConditions", slow)
+    page.locator("#files").set_input_files(large)
+
+    entry = page.locator("#jobs > li")
+    expect(entry.get_by_role("progressbar", name="Upload")).to_have_attribute(
+        "aria-valuenow", re.compile(r"^[1-9]\d?$")
+    )
+    expect(entry.locator(".facts")).to_have_text(re.compile(r"MiB of 12 MiB sent"))
+    entry.get_by_role("button", name="Cancel large.wav").click()
+    expect(entry.locator(".badge")).to_have_text("cancelled")
+    assert page.request.get(f"{url}/api/v1/jobs").json()["jobs"] == []
+
+
+def test_what_the_server_refuses_is_told_in_its_words(page: Page, url: str, tmp_path: Path) -> None:
+    """An empty file."""
+    empty = tmp_path / "empty.wav"
+    empty.write_bytes(b"")
+    open_live(page, url)
+    page.locator("#files").set_input_files(empty)
+
+    entry = page.locator("#jobs > li")
+    expect(entry.locator(".badge")).to_have_text("failed")
+    expect(entry.get_by_role("alert")).to_contain_text("empty")
+
+
+def test_a_job_that_waits_can_be_cancelled(page: Page, url: str, beckett: Path) -> None:
+    """It says its place in the queue; cancelled, it leaves it."""
+    open_live(page, url)
+    page.locator("#files").set_input_files(beckett)
+    entry = page.locator("#jobs > li")
+    expect(entry.locator(".badge")).to_have_text("waiting")
+    expect(page.locator("#queued li")).to_have_count(1)
+    entry.get_by_role("button", name="Cancel beckett.wav").click()
+
+    expect(entry.locator(".badge")).to_have_text("cancelled")
+    expect(page.locator("#queued li")).to_have_count(0)
+
+
+def test_many_recordings_leave_the_connection_free(page: Page, url: str, beckett: Path) -> None:
+    """Browsers open six connections to a server: following ten jobs must not take them all."""
+    open_live(page, url)
+    for _ in range(10):
+        page.locator("#files").set_input_files(beckett)
+    expect(page.locator("#jobs > li")).to_have_count(10)
+    expect(page.locator("#queued li")).to_have_count(10)
+
+    assert page.evaluate("fetch('/health').then((response) => response.status)") == 200
+
+
+def test_a_key_is_asked_for_and_kept_in_the_tab(page: Page, house: House, url: str, beckett: Path) -> None:
+    """Without one nothing is shown; a bad one is told; a good one opens all, until it is forgotten."""
+    secret, _ = keys.create(house.db, Wish("alice", scopes=("transcribe",)))
+    with house.db.write() as tx:
+        scenes.put_job(tx, "bob")
+        own = scenes.put_job(tx, "alice")
+    page.goto(url)
+    expect(page.get_by_role("heading", name="This server needs an API key")).to_be_visible()
+    expect(page.locator("#link-text")).to_have_text("key needed")
+    expect(page.locator("#queued li")).to_have_count(0)
+
+    page.get_by_label("Key, as").fill("stn_no_key")
+    page.keyboard.press("Enter")
+    expect(page.locator("#key-fault")).not_to_be_empty()
+    page.get_by_label("Key, as").fill("no key / at all")
+    page.keyboard.press("Enter")
+    expect(page.locator("#key-fault")).to_contain_text("not a key")
+    page.get_by_label("Key, as").fill(secret)
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#link-text")).to_have_text("live")
+    expect(page.locator("#key-panel")).to_be_hidden()
+    assert page.locator("#queued li").all_text_contents() == [own, "1 more, of others"]
+    page.locator("#files").set_input_files(beckett)
+    expect(page.locator("#jobs .badge")).to_have_text("waiting")
+    assert page.evaluate("[Object.values(localStorage), document.cookie]") == [[], ""]
+    page.reload()
+    expect(page.locator("#link-text")).to_have_text("live")
+    page.get_by_role("button", name="Forget key").click()
+    expect(page.locator("#link-text")).to_have_text("key needed")
+    assert page.evaluate("Object.values(sessionStorage)") == []
+
+
+def test_dark_and_light_can_be_switched_and_are_remembered(page: Page, url: str) -> None:
+    """As the system says at first, then as the reader said."""
+    background: Callable[[], str] = lambda: page.evaluate("getComputedStyle(document.body).backgroundColor")  # noqa: E731
+    page.emulate_media(color_scheme="light")
+    open_live(page, url)
+    light = background()
+    page.get_by_role("button", name="Switch between dark and light").click()
+    dark = background()
+    assert dark != light
+    page.reload()
+    assert background() == dark
+
+
+def test_it_loads_nothing_from_elsewhere(page: Page, url: str) -> None:
+    """Every request goes to the server itself, and is answered."""
+    foreign: list[str] = []
+    answers: list[tuple[int, str]] = []
+
+    def look(route: Route) -> None:
+        if not route.request.url.startswith((url, "data:")):
+            foreign.append(route.request.url)
+        route.continue_()
+
+    page.route("**/*", look)
+    page.on("response", lambda response: answers.append((response.status, response.url)))
+    open_live(page, url)
+
+    assert foreign == []
+    assert [answer for answer in answers if answer[0] >= 400] == []
+
+
+def test_it_can_be_used_by_keyboard(page: Page, url: str) -> None:
+    """The first key leads past the bar; the zone for files is reached and shows that it is."""
+    open_live(page, url)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "files"
+    assert page.evaluate("getComputedStyle(document.querySelector('.drop label')).outlineStyle") == "solid"
