@@ -372,6 +372,24 @@ def test_it_loads_nothing_from_elsewhere(page: Page, url: str) -> None:
     assert [answer for answer in answers if answer[0] >= 400] == []
 
 
+def test_the_page_of_the_api_shows_every_path_and_needs_no_network(page: Page, url: str, tmp_path: Path) -> None:
+    """Drawn from /openapi.json, under the same policy as everything else."""
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: None if request.url.startswith(url) else problems.append(request.url))
+    spec = page.request.get(f"{url}/openapi.json").json()
+    page.goto(f"{url}/docs")
+    expect(page.locator(".operation")).to_have_count(sum(len(methods) for methods in spec["paths"].values()))
+    page.get_by_placeholder("Find a path").fill("/transcribe")
+    expect(page.locator(".operation:visible")).to_have_count(1)
+    page.locator(".operation:visible > summary").click()
+    expect(page.locator(".operation:visible pre")).to_contain_text("-F file=@talk.mp4")
+    expect(page.locator(".operation:visible")).to_contain_text("callback_url needed")
+    page.screenshot(path=shots(tmp_path) / "docs.png", full_page=True)
+
+    assert problems == []
+
+
 def test_it_can_be_used_by_keyboard(page: Page, url: str) -> None:
     """The first key leads past the bar; the zone for files is reached and shows that it is."""
     open_live(page, url)
