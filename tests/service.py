@@ -53,6 +53,12 @@ def keep(house: House, path: Path, name: str | None = None) -> Media:
     return receiver.close()
 
 
+def kept(house: House) -> list[Path]:
+    """The recordings in the house's folder, and whatever else was left there; a process's own lock may stay."""
+    media = house.settings.data_dir / "media"
+    return [path for path in media.rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
 def submit(house: House, path: Path, order: jobs.Order | None = None) -> Job:
     """Put in a job for a file."""
     [job] = jobs.submit(house, CALLER, order or jobs.Order("v1"), [keep(house, path)])

@@ -22,7 +22,20 @@ from stenogram.jobs.supervisor import Supervisor
 from stenogram.store import claims, schema, workers
 from stenogram.store import jobs as job_rows
 from stenogram.types import DecodeOptions, RunOptions
-from tests.service import CALLER, fake, keep, lines, read_wav, recomputed, submit, supervise, until, wait_for, write_wav
+from tests.service import (
+    CALLER,
+    fake,
+    keep,
+    kept,
+    lines,
+    read_wav,
+    recomputed,
+    submit,
+    supervise,
+    until,
+    wait_for,
+    write_wav,
+)
 
 SLOW_S = 0.3
 """For each chunk of the fake engine."""
@@ -76,7 +89,7 @@ def test_a_job_becomes_a_transcript(house: House, beckett: Path) -> None:
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert states(house, job.id) == ["queued", "running", "succeeded"]
     assert " ".join(texts(house, job.id)) == transcript.text
-    assert not [path for path in Path(house.settings.data_dir / "media").rglob("*") if path.is_file()]
+    assert not kept(house)
 
 
 def test_a_queued_job_is_cancelled_at_once_and_a_running_one_within_a_second(
@@ -305,6 +318,24 @@ def test_a_stop_without_grace_hands_the_job_back(house: House, log: Path, two_ci
     assert (between.state, between.crashes) == ("queued", 0)
     assert (done.state, done.attempt) == ("succeeded", 2)
     assert not recomputed(log)
+
+
+@pytest.mark.parametrize("trouble", ["lost", "full"])
+def test_what_lies_in_the_machine_fails_no_job(
+    house: House, supervisor: Supervisor, log: Path, beckett: Path, trouble: str
+) -> None:
+    """A GPU that is lost, a disk that is full: the job waits, the worker tells why, and all goes on when it passes."""
+    flag = log.with_suffix(f".{trouble}")
+    flag.touch()
+    job = submit(house, beckett)
+    reason = until(lambda: next((w.fault for w in workers_of(house) if w.fault), None), what="for the reason")
+    between = wait_for(house, job, "queued")
+    flag.unlink()
+    done = wait_for(house, job)
+
+    assert "fell off the bus" in reason if trouble == "lost" else "no space" in reason
+    assert between.crashes == 0
+    assert done.state == "succeeded"
 
 
 def test_a_bad_recording_fails_by_the_name_its_user_gave_it(

@@ -53,8 +53,11 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """A page that must not complain: no error in its console, none thrown, no violation of the policy."""
+def page(context: BrowserContext, url: str) -> Iterator[Page]:
+    """A page that must not complain: no error in its console, none thrown, no violation of the policy.
+
+    It is closed before the server that it follows is.
+    """
     opened = context.new_page()
     faults: list[str] = []
     opened.add_init_script(WATCH_FAULTS)
@@ -62,6 +65,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
     opened.on("pageerror", lambda error: faults.append(str(error)))
     yield opened
     faults += opened.evaluate("window.faults ?? []")
+    opened.close()
     expected = re.compile(r"WebSocket connection to|status of (401|400|503)|ERR_CONNECTION|net::ERR_FAILED")
     assert [fault for fault in faults if not expected.search(fault)] == []
 
@@ -84,24 +88,26 @@ def open_live(page: Page, url: str) -> None:
     expect(page.locator("#link-text")).to_have_text("live")
 
 
+def shots(tmp_path: Path) -> Path:
+    """Where pictures go."""
+    return Path(os.environ.get("STENOGRAM_SHOTS") or tmp_path)
+
+
 def counter(page: Page, name: str) -> str:
     return f'[data-counter="{name}"] dd'
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_every_moment_fits_every_screen(
-    name: str, browser: Browser, house: House, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_moment_fits_every_screen(name: str, browser: Browser, house: House, url: str, tmp_path: Path) -> None:
     """Dark and light, from 360 to 1600 pixels: nothing reaches beyond the screen. The pictures are for eyes."""
-    shots = Path(os.environ.get("STENOGRAM_SHOTS") or tmp_path / "shots")
     SCENES[name](house)
     for scheme in ("dark", "light"):
         for label, width in (("phone", 360), ("tablet", 820), ("desktop", 1600)):
-            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
             open_live(page, url)
             expect(page.locator("#devices li.server")).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") == width
-            page.screenshot(path=shots / f"{name}-{label}-{scheme}.png", full_page=True)
+            page.screenshot(path=shots(tmp_path) / f"{name}-{label}-{scheme}.png", full_page=True)
             page.close()
 
 
@@ -205,7 +211,7 @@ def test_names_are_text_and_nothing_else(page: Page, house: House, url: str) -> 
 
 @pytest.mark.parametrize("way", ["chosen", "dropped"])
 def test_a_recording_is_sent_followed_and_taken_away(
-    page: Page, house: House, url: str, beckett: Path, way: str
+    page: Page, house: House, url: str, beckett: Path, tmp_path: Path, way: str
 ) -> None:
     """Chosen or dropped anywhere: its text arrives on the page, and the files are those of the API."""
     supervisor = supervise(house)
@@ -222,8 +228,8 @@ def test_a_recording_is_sent_followed_and_taken_away(
         with page.expect_download() as download:
             entry.get_by_role("link", name="Download beckett.wav as srt").click()
         assert download.value.suggested_filename == "beckett.srt"
-        assert "-->" in Path(download.value.path()).read_text("utf-8")
-        page.screenshot(path=Path(os.environ.get("STENOGRAM_SHOTS") or house.settings.home) / f"sent-{way}.png")
+        assert "-->" in Path(str(download.value.path())).read_text("utf-8")
+        page.screenshot(path=shots(tmp_path) / f"sent-{way}.png")
         entry.get_by_role("button", name="Remove").click()
         expect(entry).to_have_count(0)
     finally:

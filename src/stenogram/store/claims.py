@@ -92,7 +92,8 @@ def claim(tx: Transaction, job_id: str, worker_id: str) -> tuple[Job, Lease] | N
     ).first()
     if row is None:
         return None
-    tx.connection.execute(update(workers).where(workers.c.id == worker_id).values(job_id=job_id, state="busy"))
+    doing = {"state": "busy", "job_id": job_id, "model": row.model}
+    tx.connection.execute(update(workers).where(workers.c.id == worker_id).values(**doing))
     events.add(tx, job_id, row.attempt, [("state", {"state": "running", "attempt": row.attempt})])
     tx.wake("workers")
     return jobs.of_row(row), Lease(job_id, worker_id, row.attempt)
@@ -114,8 +115,8 @@ def record(tx: Transaction, lease: Lease, progress: Progress, happenings: Sequen
         raise LeaseLost
     events.add(tx, lease.job_id, lease.attempt, happenings)
     for twin in _waiting_twins(tx.connection, row.dedupe_key):
-        tx.connection.execute(update(table).where(table.c.id == twin.id).values(**told))
-        events.add(tx, twin.id, 0, happenings)
+        if _update_queued(tx, twin.id, told) is not None:  # it was not cancelled meanwhile
+            events.add(tx, twin.id, 0, happenings)
     return bool(row.cancel_requested)
 
 
