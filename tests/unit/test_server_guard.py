@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Mapping
 
@@ -10,6 +11,7 @@ from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import JSONResponse
 from starlette.middleware.cors import CORSMiddleware
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from stenogram.app.log import REQUEST_ID
@@ -256,7 +258,26 @@ def test_a_request_id_is_made_or_kept_and_told() -> None:
     assert mine.headers["x-request-id"] == mine.json()["id"] == "job-7.a_B"
     assert made[0].headers["x-request-id"] != made[1].headers["x-request-id"]
     assert made[0].headers["x-request-id"] == made[0].json()["id"]
-    assert REQUEST_ID.get() is None
+
+
+def test_after_a_request_its_id_is_forgotten() -> None:
+    """Also where the same task goes on with something else."""
+
+    async def answer(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        assert REQUEST_ID.get() is not None
+
+    async def silent() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def deaf(_message: Message) -> None:
+        pass
+
+    async def ask() -> None:
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
+        await Guard(answer, names_of("localhost", ""))(scope, silent, deaf)
+        assert REQUEST_ID.get() is None
+
+    asyncio.run(ask())
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "x" * 129, "a\tb", '"', "é"])

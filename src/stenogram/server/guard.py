@@ -64,9 +64,8 @@ class Names:
 
     def lists(self, host: str) -> bool:
         """Whether the operator named it."""
-        return host in self.listed or any(
-            name.startswith("*.") and host.endswith(name[1:]) and host != name[1:] for name in self.listed
-        )
+        below = (name[1:] for name in self.listed if name.startswith("*."))
+        return host in self.listed or host.endswith(tuple(below))
 
 
 def names_of(host: str, allowed: str) -> Names:
