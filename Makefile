@@ -68,7 +68,7 @@ COMPILE = pip compile --quiet --universal --python-version 3.11 --fork-strategy 
 
 lock: ## Resolve the lock files anew (ARGS=--upgrade takes the newest versions)
 	uv="`sh tools/bootstrap.sh uv`" && \
-	"$$uv" $(COMPILE) pyproject.toml --group build -o requirements.lock && \
+	"$$uv" $(COMPILE) pyproject.toml --group build --group lock -o requirements.lock && \
 	"$$uv" $(COMPILE) pyproject.toml --group build --group test --group check --group bench \
 		-c requirements.lock -o requirements-dev.lock && \
 	echo "uv>=0.9" | "$$uv" $(COMPILE) - -o requirements-uv.lock

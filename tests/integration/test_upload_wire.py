@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 
@@ -58,7 +58,7 @@ def test_200_uploads_at_once_leave_the_server_answering_and_all_arrive(house: Ho
     """Each client sends half of its recording and waits: the server answers others meanwhile."""
     url = "http://{}:{}".format(*address)
 
-    async def run() -> list[httpx.Response]:
+    async def run() -> list[httpx2.Response]:
         half, rest = asyncio.Semaphore(0), asyncio.Event()
 
         async def body(number: int) -> AsyncIterator[bytes]:
@@ -67,8 +67,8 @@ def test_200_uploads_at_once_leave_the_server_answering_and_all_arrive(house: Ho
             await rest.wait()
             yield SOUND[MIB // 2 :] + TAIL
 
-        limits = httpx.Limits(max_connections=300)
-        async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
+        limits = httpx2.Limits(max_connections=300)
+        async with httpx2.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
             posts = [
                 asyncio.create_task(client.post("/api/v1/jobs", content=body(number), headers=MULTIPART))
                 for number in range(200)
@@ -103,7 +103,7 @@ def test_a_client_that_sends_too_much_gets_the_refusal_and_not_a_broken_pipe(
             yield SOUND
         yield TAIL
 
-    answer = httpx.post("http://{}:{}/api/v1/jobs".format(*address), content=body(), headers=headers, timeout=60)
+    answer = httpx2.post("http://{}:{}/api/v1/jobs".format(*address), content=body(), headers=headers, timeout=60)
 
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "too_large"

@@ -230,7 +230,7 @@ def test_a_recording_is_sent_followed_and_taken_away(
         with page.expect_download() as download:
             entry.get_by_role("link", name="Download beckett.wav as srt").click()
         assert download.value.suggested_filename == "beckett.srt"
-        assert "-->" in Path(download.value.path()).read_text("utf-8")
+        assert "-->" in Path(str(download.value.path())).read_text("utf-8")
         page.screenshot(path=shots(tmp_path) / f"sent-{way}.png")
         entry.get_by_role("button", name="Remove").click()
         expect(entry).to_have_count(0)

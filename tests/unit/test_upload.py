@@ -313,9 +313,10 @@ def test_the_number_and_size_of_fields_are_bounded(store: MediaStore) -> None:
 
     assert len(take(store, field * upload.MOST_FIELDS + END).fields) == upload.MOST_FIELDS
     assert "more than 200 fields" in refused(store, file + field * (upload.MOST_FIELDS + 1) + END)
-    assert take(store, most * 2 + END).fields == [("a", "x" * upload.MOST_FIELD_BYTES)] * 2
-    assert "longer than 1 MiB" in refused(store, file + part("a", b"x" * (upload.MOST_FIELD_BYTES + 1)) + END)
-    assert "all together" in refused(store, file + most * 2 + field + END)
+    times = upload.MOST_FIELDS_BYTES // upload.MOST_FIELD_BYTES
+    assert take(store, most * times + END).fields == [("a", "x" * upload.MOST_FIELD_BYTES)] * times
+    assert "longer than 4 MiB" in refused(store, file + part("a", b"x" * (upload.MOST_FIELD_BYTES + 1)) + END)
+    assert "all together" in refused(store, file + most * times + field + END)
 
 
 # --- room and memory -------------------------------------------------------------------------------------------------
