@@ -100,7 +100,8 @@ class Board:
 
     async def refresh(self) -> None:
         """Take the snapshot anew, now."""
-        self._snapshot = await to_thread.run_sync(self._take)
+        cpu_percent = psutil.cpu_percent()  # since the last call of the same thread: so not in the pool's threads
+        self._snapshot = await to_thread.run_sync(self._take, cpu_percent)
         self._wake()
 
     def follow(self) -> Watch:
@@ -127,11 +128,11 @@ class Board:
                 await asyncio.sleep(_AT_MOST_EVERY_S)
                 await watch.wait(_REFRESH_S - _AT_MOST_EVERY_S)
 
-    def _take(self) -> Snapshot:
+    def _take(self, cpu_percent: float) -> Snapshot:
         memory = read_memory()
         machine: dict[str, Any] = {
             "at": time.time(),
-            "cpu_percent": psutil.cpu_percent(),
+            "cpu_percent": cpu_percent,
             "memory_used_mb": (memory.total_bytes - memory.available_bytes) // _MIB,
             "memory_total_mb": memory.total_bytes // _MIB,
         }
