@@ -62,7 +62,7 @@ def build(house: House) -> FastAPI:
         sender = Sender(settings.callback_allow, settings.callback_timeout_s)
         deliverer = Deliverer(house.db, sender, settings.callback_secret, settings.callback_give_up_h * _HOUR_S)
         deliverer.start()
-        stop = threading.Event()
+        stop = app.state.stenogram.stop
         for target in (fetch_enabled, keep_tidy):
             threading.Thread(target=target, args=(house, stop), name=target.__name__, daemon=True).start()
         board.start()
