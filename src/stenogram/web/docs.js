@@ -62,7 +62,7 @@ function operation(spec, path, method, described) {
   inside.append(el("pre", {}, example(path, method, form && resolve(spec, form), parameters)));
   const good = Object.entries(described.responses).find(([status]) => status.startsWith("2"));
   const schema = good?.[1].content?.["application/json"]?.schema;
-  const fields = schema ? fieldsOf(resolve(spec, schema)) : [];
+  const fields = schema ? fieldsOf(resolve(spec, schema)).map((each) => ({ ...each, required: false })) : [];
   if (fields.length) inside.append(table(`Answer ${good[0]}`, fields, false));
   inside.append(answers(described.responses));
   return el("details", { class: "operation", id: described.operationId ?? `${method}-${path}` },
