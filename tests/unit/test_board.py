@@ -107,6 +107,8 @@ def test_models_on_their_way_make_it_starting(house: House) -> None:
     assert (snapshot.health, snapshot.state) == ("starting", "fetching_models")
     [turbo] = [model for model in as_json(snapshot, Caller())["models"] if model["name"] == "large-v3-turbo"]
     assert (turbo["state"], round(turbo["progress"], 2), turbo["loaded"]) == ("downloading", 0.42, False)
+    [builtin] = [model for model in as_json(snapshot, Caller())["models"] if model["name"] == "moonshine-tiny-en"]
+    assert (builtin["state"], builtin["progress"]) == ("installed", 1.0)
 
 
 def test_without_any_model_to_be_had_it_is_an_error(house: House) -> None:

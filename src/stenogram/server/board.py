@@ -217,6 +217,7 @@ def as_json(snapshot: Snapshot, caller: Caller) -> dict[str, Any]:
 
 
 def _model(model: ModelState, loaded: Collection[str]) -> dict[str, Any]:
+    here = 1.0 if model.state == "installed" else None
     return {
         "name": model.name,
         "enabled": True,
@@ -224,7 +225,7 @@ def _model(model: ModelState, loaded: Collection[str]) -> dict[str, Any]:
         "languages": list(model.languages),
         "bytes_done": model.bytes_done,
         "bytes_total": model.bytes_total,
-        "progress": min(model.bytes_done / model.bytes_total, 1.0) if model.bytes_total else None,
+        "progress": min(model.bytes_done / model.bytes_total, 1.0) if model.bytes_total and not here else here,
         "error": model.error,
         "loaded": bool({model.name, model.canonical} & set(loaded)),
     }
