@@ -17,6 +17,7 @@ from stenogram.app.worker import leave, main
 from stenogram.cache import open_cache
 from stenogram.config import ServerSettings, Settings
 from stenogram.engines.options import settle
+from stenogram.errors import DeviceNotUsable, StorageFull
 from stenogram.pipeline.keys import Model, of_chunk
 from stenogram.protocols import Cache
 from stenogram.testing import FAKE_FILES, FakeEngine, make_app
@@ -50,6 +51,10 @@ def write(line: str) -> None:
 def say(chunk: Chunk) -> list[Segment]:
     model = Model(engine, FAKE_FILES, settle(engine, LoadOptions()))
     write(f"taken {of_chunk(chunk, TranscribeOptions(), model)}")
+    if LOG.with_suffix(".lost").exists():
+        raise DeviceNotUsable(engine="fake", device="cuda:0", cause="the GPU fell off the bus")
+    if LOG.with_suffix(".full").exists():
+        raise StorageFull(path="/cache", cause="no space")
     if chunk.channel is not None:
         write("died")
         os.kill(os.getpid(), signal.SIGKILL)

@@ -320,6 +320,24 @@ def test_a_stop_without_grace_hands_the_job_back(house: House, log: Path, two_ci
     assert not recomputed(log)
 
 
+@pytest.mark.parametrize("trouble", ["lost", "full"])
+def test_what_lies_in_the_machine_fails_no_job(
+    house: House, supervisor: Supervisor, log: Path, beckett: Path, trouble: str
+) -> None:
+    """A GPU that is lost, a disk that is full: the job waits, the worker tells why, and all goes on when it passes."""
+    flag = log.with_suffix(f".{trouble}")
+    flag.touch()
+    job = submit(house, beckett)
+    reason = until(lambda: next((w.fault for w in workers_of(house) if w.fault), None), what="for the reason")
+    between = wait_for(house, job, "queued")
+    flag.unlink()
+    done = wait_for(house, job)
+
+    assert "fell off the bus" in reason if trouble == "lost" else "no space" in reason
+    assert between.crashes == 0
+    assert done.state == "succeeded"
+
+
 def test_a_bad_recording_fails_by_the_name_its_user_gave_it(
     house: House, supervisor: Supervisor, tmp_path: Path
 ) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +20,11 @@ import numpy as np
 import openai
 import pytest
 
-from tests.integration.conftest import Server
+from stenogram.config import Settings
+from stenogram.models import transfer
+from tests.integration.conftest import Server, serving
 from tests.service import read_wav, write_wav
+from tests.whisper_weights import ctranslate2_files
 
 
 @pytest.fixture(scope="module")
@@ -119,14 +127,49 @@ def test_diarized_json_has_its_shape(client: openai.OpenAI, speech: bytes) -> No
     assert answer.segments[0].id == "seg_001"
     assert answer.segments[0].speaker == "A"
     assert answer.segments[0].type == "transcript.text.segment"
+    assert answer.usage.type == "tokens"
+
+
+def test_known_speakers_are_accepted_and_the_client_hears_that_there_is_one_speaker(
+    client: openai.OpenAI, speech: bytes
+) -> None:
+    """As sent by the client: names and samples as lists, the samples as data URLs."""
+    sample = "data:audio/wav;base64," + base64.b64encode(speech).decode()
+    raw = client.audio.transcriptions.with_raw_response.create(
+        file=speech,
+        model="gpt-4o-transcribe-diarize",
+        response_format="diarized_json",
+        known_speaker_names=["agent", "customer"],
+        known_speaker_references=[sample, sample],
+    )
+
+    assert "speakers are not told apart" in raw.headers["x-stenogram-warning"]
+    assert json.loads(raw.text)["segments"][0]["speaker"] == "A"
 
 
 def test_logprobs_are_told_when_included(client: openai.OpenAI, speech: bytes) -> None:
     answer = transcribe(client, speech, include=["logprobs"])
 
-    assert "".join(entry.token for entry in answer.logprobs).split() == answer.text.split()
-    assert all(entry.logprob <= 0 for entry in answer.logprobs)
-    assert bytes(map(int, answer.logprobs[0].bytes)) == b" Ever"
+    assert "".join(entry.token for entry in answer.logprobs) == answer.text
+    assert all(entry.logprob < 0 for entry in answer.logprobs)
+    assert bytes(map(int, answer.logprobs[0].bytes)) == b"Ever"
+
+
+def test_usage_is_of_the_kind_that_the_named_model_has(client: openai.OpenAI, speech: bytes) -> None:
+    """Seconds for whisper-1, tokens for the younger models: 10 a second of sound, and those of the text."""
+    usage = transcribe(client, speech, model="gpt-4o-transcribe").usage
+
+    assert (usage.type, usage.input_tokens, usage.input_token_details.audio_tokens) == ("tokens", 100, 100)
+    assert usage.output_tokens > 10
+    assert usage.total_tokens == usage.input_tokens + usage.output_tokens
+
+
+def test_gpt_transcribe_is_told_keywords_and_languages_and_tells_the_language(
+    client: openai.OpenAI, speech: bytes
+) -> None:
+    answer = transcribe(client, speech, model="gpt-transcribe", languages=["en"], keywords=["Godot", "Pozzo"])
+
+    assert [language.code for language in answer.languages] == ["en"]
 
 
 def test_a_stream_s_deltas_joined_are_its_text(client: openai.OpenAI, two_cities: Path) -> None:
@@ -137,7 +180,16 @@ def test_a_stream_s_deltas_joined_are_its_text(client: openai.OpenAI, two_cities
     assert len(deltas) > 3
     assert "".join(deltas) == events[-1].text == transcribe(client, two_cities).text
     assert events[-1].text.startswith("It was the best of times")
-    assert events[-1].usage.seconds == 45
+    assert events[-1].usage.input_tokens == 444  # the only kind that this event has
+    assert events[-1].usage.output_tokens > 100
+
+
+def test_a_stream_tells_logprobs_and_languages(client: openai.OpenAI, speech: bytes) -> None:
+    events = list(transcribe(client, speech, stream=True, include=["logprobs"], languages=["en"]))
+
+    assert "".join(part.token for event in events[:-1] for part in event.logprobs) == events[-1].text
+    assert "".join(part.token for part in events[-1].logprobs) == events[-1].text
+    assert [language.code for language in events[-1].languages] == ["en"]
 
 
 def test_a_diarized_stream_has_segments(client: openai.OpenAI, speech: bytes) -> None:
@@ -276,6 +328,21 @@ def test_habits_of_clients_are_borne_with(client: openai.OpenAI, speech: bytes) 
     assert all(name in warning for name in ("prompt", "temperature", "keywords"))
 
 
+def test_what_is_left_out_is_told_in_verbose_json_too_and_nowhere_else(client: openai.OpenAI, speech: bytes) -> None:
+    options = {"prompt": "Beckett", "extra_body": {"frobnicate": "1"}}
+
+    told = " ".join(transcribe(client, speech, response_format="verbose_json", **options).warnings)
+    assert "prompt is ignored" in told
+    assert "frobnicate is ignored" in told
+    assert set(json.loads(transcribe(client, speech, **options).to_json())) == {"text", "usage"}
+
+
+def test_what_rivals_take_is_taken(client: openai.OpenAI, speech: bytes) -> None:
+    """hotwords, vad_filter, diarize and task, as clients of other servers send them."""
+    extra = {"hotwords": "Godot", "vad_filter": "false", "diarize": "true", "task": "transcribe"}
+    assert transcribe(client, speech, extra_body=extra).text.startswith("Ever tried")
+
+
 def test_temperature_zero_is_no_wish(client: openai.OpenAI, speech: bytes) -> None:
     raw = client.audio.transcriptions.with_raw_response.create(file=speech, model="whisper-1", temperature=0)
 
@@ -293,15 +360,65 @@ def test_server_vad_options_reach_the_vad(client: openai.OpenAI, speech: bytes) 
 
 @pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 def test_a_translation_needs_a_model_that_can(client: openai.OpenAI, speech: bytes) -> None:
-    with pytest.raises(openai.BadRequestError, match="cannot translate"):
+    with pytest.raises(openai.BadRequestError, match=r"cannot translate.*No model here can") as raised:
         client.audio.translations.create(file=speech, model="whisper-1")
+    assert raised.value.param == "model"
+    with pytest.raises(openai.BadRequestError, match="cannot translate"):
+        transcribe(client, speech, extra_body={"task": "translate"})
+
+
+@pytest.fixture(scope="module")
+def bilingual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[openai.OpenAI]:
+    """A server that has a model beside the built-in one: tiny Whisper weights, which can translate."""
+    home = tmp_path_factory.mktemp("bilingual")
+    folder = ctranslate2_files().paths["model"].parent
+    model = transfer.describe("whisper-test", "whisper", ("en", "ru"), folder)
+    transfer.import_model(model, folder, Settings(home=str(home)), lambda _done, _total: None, lambda: False)
+    with (
+        serving(home, "--shutdown-grace-s", "1") as started,
+        openai.OpenAI(base_url=f"{started.url}/v1", api_key="any", max_retries=0) as client,
+    ):
+        yield client
+
+
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
+@pytest.mark.parametrize("model", ["whisper-1", "whisper-test"])
+def test_a_translation_is_made_by_a_model_that_can(bilingual: openai.OpenAI, speech: bytes, model: str) -> None:
+    """OpenAI's name means whichever model here can, when no model is set."""
+    answer = bilingual.audio.translations.create(file=speech, model=model, response_format="verbose_json")
+
+    assert answer.language == "english"
+    assert isinstance(answer.duration, float)
+    assert answer.model == "whisper-test"  # type: ignore[attr-defined]
+    assert answer.task == "translate"  # type: ignore[attr-defined]
+    text = bilingual.audio.translations.create(file=speech, model=model, response_format="text")
+    assert str(text) == answer.text + "\n"
+
+
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
+def test_who_names_a_model_that_cannot_translate_hears_which_can(bilingual: openai.OpenAI, speech: bytes) -> None:
+    with pytest.raises(openai.BadRequestError, match="Models here that can: whisper-test"):
+        bilingual.audio.translations.create(file=speech, model="moonshine-tiny-en")
+
+
+def test_a_model_that_takes_prompts_keywords_and_temperatures_gets_them(
+    bilingual: openai.OpenAI, speech: bytes
+) -> None:
+    raw = bilingual.audio.transcriptions.with_raw_response.create(
+        file=speech, model="whisper-test", prompt="so", temperature=0.2, extra_body={"hotwords": "it"}, language="en"
+    )
+
+    assert raw.status_code == 200
+    assert "x-stenogram-warning" not in raw.headers
 
 
 def test_the_models_are_listed(client: openai.OpenAI) -> None:
     models = {model.id: model for model in client.models.list()}
 
     assert {"moonshine-tiny-en", "whisper-1", "gpt-4o-transcribe-diarize"} <= models.keys()
-    assert client.models.retrieve("moonshine-tiny-en").object == "model"
+    for name in ("moonshine-tiny-en", "whisper-1", "auto"):
+        assert client.models.retrieve(name).object == "model"
+        assert client.models.retrieve(name).id == name
     assert isinstance(models["whisper-1"].created, int)
 
 
@@ -353,6 +470,47 @@ def test_who_goes_away_gives_the_job_up(server: Server, two_cities: Path) -> Non
         ended = json.loads(_until_over(http, job_id))
 
     assert ended["state"] == "cancelled"
+
+
+def test_a_server_that_stops_tells_who_waits_to_come_back(tmp_path: Path, two_cities: Path) -> None:
+    """And does not keep them, nor the operator, waiting."""
+    sound, rate = read_wav(two_cities)
+    packed = write_wav(tmp_path / "long.wav", np.tile(sound, 30) * 0.7, rate).read_bytes()
+    with (
+        serving(tmp_path / "home", "--shutdown-grace-s", "0.5") as server,
+        server.client() as http,
+        http.stream(
+            "POST", "/v1/audio/transcriptions", data={"model": "whisper-1", "stream": "true"}, files={"file": packed}
+        ) as answer,
+    ):
+        lines = answer.iter_lines()
+        next(line for line in lines if line.startswith("data: "))
+        server.process.send_signal(signal.SIGINT)
+        last = [line for line in lines if line.startswith("data: ")][-1]
+
+    assert json.loads(last.removeprefix("data: "))["error"]["type"] == "server_error"
+
+
+def test_with_keys_a_bad_one_is_a_401_that_is_not_repeated(tmp_path: Path, speech: bytes) -> None:
+    command = [sys.executable, "-m", "stenogram.cli.main", "keys", "create", "--name", "test"]
+    made = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, "STENOGRAM_HOME": str(tmp_path)}
+    )
+    key = made.stdout.strip()
+    seen: list[int] = []
+    hooks: Any = {"response": [lambda answer: seen.append(answer.status_code)]}
+    with serving(tmp_path) as server:
+        for api_key in ("wrong", key):
+            http = openai.DefaultHttpxClient(trust_env=False, event_hooks=hooks)
+            with openai.OpenAI(base_url=f"{server.url}/v1", api_key=api_key, http_client=http) as client:
+                if api_key == key:
+                    assert transcribe(client, speech).text
+                    continue
+                with pytest.raises(openai.AuthenticationError) as raised:
+                    transcribe(client, speech)
+                assert (raised.value.code, raised.value.type) == ("invalid_api_key", "authentication_error")
+
+    assert seen == [401, 200]
 
 
 def _until_over(http: httpx.Client, job_id: str) -> str:

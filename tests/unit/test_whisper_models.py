@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -224,3 +225,13 @@ def test_the_built_in_model_switched_off_says_nothing_of_the_others(house: House
     with house.db.read() as connection:
         assert whisper_models.settings(connection) == [Setting("moonshine-tiny-en", False)]
     assert names(house) == []
+
+
+def test_models_are_found_at_the_place_of_r8_too(house: House) -> None:
+    stop = threading.Event()
+    stop.set()
+    for _ in range(2):  # a second start finds it as it is
+        enabled.fetch_enabled(house, stop)
+
+    place = house.settings.data_dir / "data" / "whisper_models"
+    assert place.resolve() == house.settings.models_dir.resolve()

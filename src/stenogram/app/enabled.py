@@ -6,6 +6,7 @@ it is switched off by name.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import socket
@@ -123,6 +124,7 @@ def begin_fetch(house: House, name: str, stop: threading.Event) -> None:
 
 def fetch_enabled(house: House, stop: threading.Event) -> None:
     """Fetch what is on and not here, one after the other; for a thread of its own, at the start."""
+    _show_at_the_known_place(house)
     try:
         with house.db.write() as tx:
             downloads.forget_broken_off(tx, HOST)
@@ -144,6 +146,17 @@ def fetch_enabled(house: House, stop: threading.Event) -> None:
             return
         except StenogramError as error:
             log.warning("%s is enabled, and cannot be fetched: %s", name, error)
+
+
+def _show_at_the_known_place(house: House) -> None:
+    """R8 names ``data/whisper_models`` under the home folder; programs that look there find our folder of models."""
+    if house.settings.home is None:
+        return
+    place = house.settings.data_dir / "data" / "whisper_models"
+    with contextlib.suppress(OSError):  # Windows lets not everybody make links; it is a service to others only
+        house.settings.models_dir.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(house.settings.models_dir, target_is_directory=True)
 
 
 def remove(house: House, name: str) -> None:

@@ -55,6 +55,8 @@ def configure(level: int, *, as_json: bool) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    for name in ("procrastinate", "psycopg.pool"):  # the queue tells of a lost database in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     ours = logging.getLogger("stenogram")
     ours.handlers.clear()  # -v has given it one that knows nothing of JSON
     ours.propagate = True

@@ -122,8 +122,7 @@ class ProcrastinateQueue:
                     runner.run(self._work(delivery, stop))
             except (psycopg.Error, ConnectorException, ProcrastinateException, OSError) as error:
                 if delivery.connected or pause_s == _PAUSE_S:
-                    cause = str(error.__cause__ or error).strip() or type(error).__name__
-                    log.warning("waiting for the database: %s", cause)
+                    log.warning("waiting for the database: %s", _cause(error))
             if delivery.raised is not None:
                 raise delivery.raised
             pause_s = _PAUSE_S if delivery.connected else min(pause_s * 2, _LONGEST_PAUSE_S)
@@ -146,9 +145,7 @@ class ProcrastinateQueue:
     async def _serve(self, delivery: _Delivery) -> None:
         async with await psycopg.AsyncConnection.connect(self._conninfo):
             delivery.connected = True  # the pool would try for long before it says that it cannot
-        pool = AsyncConnectionPool(
-            self._conninfo, min_size=1, max_size=4, timeout=5.0, open=False, check=AsyncConnectionPool.check_connection
-        )
+        pool = AsyncConnectionPool(self._conninfo, min_size=1, max_size=4, timeout=5.0, open=False)
         app = App(connector=PsycopgConnector())
         app.task(name=TASK, queue=QUEUE)(delivery)
         async with pool, app.open_async(pool):
@@ -167,10 +164,9 @@ class ProcrastinateQueue:
         try:
             yield
         except ConnectorException as error:
-            cause = str(error.__cause__ or error).strip()
             if isinstance(error.__cause__, (psycopg.OperationalError, psycopg.InterfaceError)):
-                raise DatabaseUnavailable(where=self._where, cause=cause) from error
-            raise DatabaseError(cause=cause) from error
+                raise DatabaseUnavailable(where=self._where, cause=_cause(error)) from error
+            raise DatabaseError(cause=_cause(error)) from error
 
 
 class _Delivery:
@@ -196,6 +192,11 @@ class _Delivery:
             raise
         finally:
             self.under_way = False
+
+
+def _cause(error: BaseException) -> str:
+    lines = str(error.__cause__ or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _tell_stray(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:

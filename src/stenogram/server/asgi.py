@@ -72,10 +72,15 @@ def build(house: House) -> FastAPI:
             stop.set()
             hub.close()
             await board.stop()
-            deliverer.stop()
+            await to_thread.run_sync(deliverer.stop)
 
     app = FastAPI(
-        title="Stenogram", version=version("stenogram"), description=_DESCRIPTION, lifespan=lifespan, redoc_url=None
+        title="Stenogram",
+        version=version("stenogram"),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load scripts from elsewhere; ours is in ``routes.live``
+        redoc_url=None,
     )
     errors.install(app)
     for module in (service, openai, jobs, transcriptions, models, system, metrics, live):

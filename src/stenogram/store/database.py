@@ -41,7 +41,7 @@ OWN_SCHEMA = "own_schema"
 _PATIENCE = {"connect_timeout": "5", "keepalives_idle": "15", "keepalives_interval": "5", "tcp_user_timeout": "15000"}
 """How soon a PostgreSQL that answers no more is given up (libpq's parameters); the URL may say otherwise."""
 _CLOCK = text("SELECT extract(epoch FROM clock_timestamp())")
-_NOTIFY = text("SELECT pg_notify(:channel, :topic)")
+_NOTIFY = text("SELECT pg_notify(:channel, topic) FROM unnest(CAST(:topics AS text[])) AS topic")
 _DISK_IS_FULL = ("disk is full", "disk full", "No space left", "53100")
 
 
@@ -146,10 +146,8 @@ class Database:
                 with self._engine.begin() as connection:
                     transaction = Transaction(connection)
                     yield transaction
-                    for topic in transaction.topics:
-                        connection.execute(
-                            text("SELECT pg_notify(:channel, :topic)"), {"channel": CHANNEL, "topic": topic}
-                        )
+                    if transaction.topics:
+                        connection.execute(_NOTIFY, {"channel": CHANNEL, "topics": list(transaction.topics)})
         if transaction.topics:
             self._wakes.send(transaction.topics)
 

@@ -123,6 +123,7 @@ async def _order(state: State, command: Command, name: str) -> ModelView:
 
     def give() -> list[int]:
         model = store.find(name, house.settings)
+        store.files_of(model, house.settings)  # what is not here is refused at once
         with house.db.write() as tx:
             alive = [each for each in workers.all_of(tx.connection) if each.state in workers.ALIVE]
             return [workers.order(tx, worker.id, command, model.name) for worker in alive]
