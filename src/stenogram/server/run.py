@@ -127,7 +127,7 @@ class _Server(uvicorn.Server):
 def _bound(server: ServerSettings) -> Iterator[socket.socket]:
     """The socket to listen on, so that a taken port is told before anything else starts."""
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, so that asyncio sets TCP_NODELAY
     try:
         if sys.platform != "win32":  # there it would let two servers share a port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
