@@ -122,6 +122,6 @@ def test_nothing_is_left_of_a_client_that_hangs_up(house: House, address: tuple[
 
 
 def test_small_answers_are_sent_at_once() -> None:
-    """asyncio sets TCP_NODELAY only where the protocol is named; without it each answer waits some 40 ms."""
+    """Asyncio sets TCP_NODELAY only where the protocol is named; without it each answer waits some 40 ms."""
     with _bound(replace(read(ServerSettings), port=0)) as listening:
         assert listening.proto == socket.IPPROTO_TCP
