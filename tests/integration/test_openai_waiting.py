@@ -338,3 +338,14 @@ def test_a_client_retries_what_may_pass_and_nothing_else(
     assert raised.value.type == "rate_limit_error"
     assert raised.value.response.headers["x-should-retry"] == "true"
     assert int(raised.value.response.headers["retry-after"]) > 0
+
+
+def test_a_stream_counts_as_a_request_under_way_until_it_ends(
+    here: Here, monkeypatch: pytest.MonkeyPatch, beckett: Path
+) -> None:
+    monkeypatch.setattr(here.house, "server", ServerSettings(max_concurrent=1))
+    with here.client() as http:
+        with streaming(here, beckett) as told:
+            next(told)
+            assert http.get("/v1/models").status_code == 429
+        until(lambda: http.get("/v1/models").status_code == 200)

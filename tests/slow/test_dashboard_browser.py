@@ -178,6 +178,8 @@ def test_a_server_that_is_gone_is_told_and_found_again(page: Page, house: House)
         expect(page.locator("#health-word")).to_have_text("Ready")
     expect(page.locator("#link-text")).to_contain_text("offline, last seen")
     expect(page.locator("#health-word")).to_have_text("Unknown")
+    page.set_viewport_size({"width": 360, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
     with scenes.serving(house, port=int(url.rpartition(":")[2])):
         expect(page.locator("#link-text")).to_have_text("live", timeout=30_000)
         expect(page.locator("#health-word")).to_have_text("Ready")
@@ -290,6 +292,7 @@ def test_a_job_that_waits_can_be_cancelled(page: Page, url: str, beckett: Path) 
     page.locator("#files").set_input_files(beckett)
     entry = page.locator("#jobs > li")
     expect(entry.locator(".badge")).to_have_text("waiting")
+    expect(entry.locator(".facts")).to_have_text("number 1 in the queue")
     expect(page.locator("#queued li")).to_have_count(1)
     entry.get_by_role("button", name="Cancel beckett.wav").click()
 
@@ -317,11 +320,11 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(page: Page, house: House, url: s
     page.goto(url)
     expect(page.get_by_role("heading", name="This server needs an API key")).to_be_visible()
     expect(page.locator("#link-text")).to_have_text("key needed")
-    expect(page.locator("#queued li")).to_have_count(0)
+    expect(page.locator("#upload")).to_be_hidden()
 
     page.get_by_label("Key, as").fill("stn_no_key")
     page.keyboard.press("Enter")
-    expect(page.locator("#key-fault")).not_to_be_empty()
+    expect(page.locator("#key-fault")).to_have_text("The server does not accept this key.")
     page.get_by_label("Key, as").fill("no key / at all")
     page.keyboard.press("Enter")
     expect(page.locator("#key-fault")).to_contain_text("not a key")
@@ -336,6 +339,8 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(page: Page, house: House, url: s
     assert page.evaluate("[Object.values(localStorage), document.cookie]") == [[], ""]
     page.reload()
     expect(page.locator("#link-text")).to_have_text("live")
+    page.set_viewport_size({"width": 360, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.get_by_role("button", name="Forget key").click()
     expect(page.locator("#link-text")).to_have_text("key needed")
     assert page.evaluate("Object.values(sessionStorage)") == []
@@ -370,6 +375,24 @@ def test_it_loads_nothing_from_elsewhere(page: Page, url: str) -> None:
 
     assert foreign == []
     assert [answer for answer in answers if answer[0] >= 400] == []
+
+
+def test_the_page_of_the_api_shows_every_path_and_needs_no_network(page: Page, url: str, tmp_path: Path) -> None:
+    """Drawn from /openapi.json, under the same policy as everything else."""
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: None if request.url.startswith(url) else problems.append(request.url))
+    spec = page.request.get(f"{url}/openapi.json").json()
+    page.goto(f"{url}/docs")
+    expect(page.locator(".operation")).to_have_count(sum(len(methods) for methods in spec["paths"].values()))
+    page.get_by_placeholder("Find a path").fill("/transcribe")
+    expect(page.locator(".operation:visible")).to_have_count(1)
+    page.locator(".operation:visible > summary").click()
+    expect(page.locator(".operation:visible pre")).to_contain_text("-F file=@talk.mp4")
+    expect(page.locator(".operation:visible")).to_contain_text("callback_url needed")
+    page.screenshot(path=shots(tmp_path) / "docs.png", full_page=True)
+
+    assert problems == []
 
 
 def test_it_can_be_used_by_keyboard(page: Page, url: str) -> None:

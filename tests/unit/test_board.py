@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +107,8 @@ def test_models_on_their_way_make_it_starting(house: House) -> None:
     assert (snapshot.health, snapshot.state) == ("starting", "fetching_models")
     [turbo] = [model for model in as_json(snapshot, Caller())["models"] if model["name"] == "large-v3-turbo"]
     assert (turbo["state"], round(turbo["progress"], 2), turbo["loaded"]) == ("downloading", 0.42, False)
+    [builtin] = [model for model in as_json(snapshot, Caller())["models"] if model["name"] == "moonshine-tiny-en"]
+    assert (builtin["state"], builtin["progress"]) == ("installed", 1.0)
 
 
 def test_without_any_model_to_be_had_it_is_an_error(house: House) -> None:
@@ -230,6 +234,21 @@ def test_those_who_follow_are_woken_by_what_others_do(house: House) -> None:
             scenes.put_job(tx)
 
     assert asyncio.run(follow()) == (1, True)
+
+
+def test_the_use_of_the_processor_is_asked_in_one_thread(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``psutil`` counts since the last call of the same thread: asked from a pool, it tells nonsense."""
+    asked_in: list[int] = []
+
+    def cpu_percent() -> float:
+        asked_in.append(threading.get_ident())
+        return 37.0
+
+    monkeypatch.setattr(psutil, "cpu_percent", cpu_percent)
+    snapshot = look(house, lambda: None)
+
+    assert set(asked_in) == {threading.get_ident()}
+    assert as_json(snapshot, Caller())["cpu"]["percent"] == 37.0
 
 
 def test_the_state_holds_what_is_promised_and_no_details(house: House) -> None:

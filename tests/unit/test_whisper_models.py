@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,3 +147,13 @@ def test_a_name_in_the_tables_that_nobody_knows_is_shown_as_failed(house: House)
         [state] = [each for each in enabled.states(house, connection) if each.name == "martian"]
     assert state.state == "failed"
     assert "martian" in (state.error or "")
+
+
+def test_models_are_found_at_the_place_of_r8_too(house: House) -> None:
+    stop = threading.Event()
+    stop.set()
+    for _ in range(2):  # a second start finds it as it is
+        enabled.fetch_enabled(house, stop)
+
+    place = house.settings.data_dir / "data" / "whisper_models"
+    assert place.resolve() == house.settings.models_dir.resolve()

@@ -6,24 +6,36 @@ it is switched off by name.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import Connection
 
 from stenogram.app.house import House
 from stenogram.config import Settings
-from stenogram.errors import Cancelled, OptionError, StenogramError, UnknownModel
+from stenogram.errors import (
+    Cancelled,
+    Conflict,
+    DatabaseError,
+    ModelNotInstalled,
+    NotFound,
+    OptionError,
+    StenogramError,
+    StorageFull,
+    UnknownModel,
+)
 from stenogram.models import catalogue, store
 from stenogram.models.catalogue import Model
 from stenogram.models.download import pull
 from stenogram.performance import cache_result
-from stenogram.store import downloads, whisper_models
+from stenogram.store import downloads, whisper_models, workers
 from stenogram.store.downloads import Download, DownloadState
 
 log = logging.getLogger(__name__)
@@ -48,9 +60,9 @@ class ModelState:
 
 def names(house: House, connection: Connection) -> list[str]:
     """The names of the enabled models, the built-in first."""
-    listed = {setting.name: setting.enabled for setting in whisper_models.settings(connection)}
+    listed = _listed(connection)
     others = [name for name, enabled in listed.items() if enabled and name != catalogue.DEFAULT]
-    if not set(listed) - {catalogue.DEFAULT}:
+    if _says_nothing(listed):
         others = [name for name in _installed(house) if name != catalogue.DEFAULT]
     return [*([catalogue.DEFAULT] if listed.get(catalogue.DEFAULT, True) else []), *others]
 
@@ -76,46 +88,46 @@ def states(house: House, connection: Connection) -> list[ModelState]:
 
 
 def switch(house: House, name: str, *, enabled: bool) -> None:
-    """Turn a model on or off; what was on by being installed stays on. Raises ``UnknownModel``."""
-    wanted = name if name == catalogue.DEFAULT else store.find(name, house.settings).name
+    """Turn a model on or off by any of its names; what was on by being installed stays on. Raises ``UnknownModel``."""
+    wanted = store.find(name, house.settings).name
     with house.db.write() as tx:
-        if not whisper_models.settings(tx.connection):
+        listed = _listed(tx.connection)
+        if _says_nothing(listed) and wanted != catalogue.DEFAULT:
             for installed in _installed(house):
-                whisper_models.switch(tx, installed, enabled=True)
-        listed = {setting.name for setting in whisper_models.settings(tx.connection)}
-        whisper_models.switch(tx, name if name in listed else wanted, enabled=enabled)
+                if installed != catalogue.DEFAULT:
+                    whisper_models.switch(tx, installed, enabled=True)
+            listed = _listed(tx.connection)
+        same = [each for each in listed if canonical(house, each) == wanted]
+        for each in same or [wanted]:
+            whisper_models.switch(tx, each, enabled=enabled)
 
 
-def fetch(house: House, name: str, stop: threading.Event) -> None:
-    """Fetch a model, telling how far it is. Raises ``ModelError``, ``StorageError``, ``Cancelled``."""
+def begin_fetch(house: House, name: str, stop: threading.Event) -> None:
+    """Fetch a model in a thread of its own, unless one does so already. Raises ``UnknownModel``."""
     model = store.find(name, house.settings)
-    told_at = 0.0
+    if store.is_installed(model, house.settings) or not _COMING.add(house, model):
+        return
+    _tell(house, Download(model.name, HOST, "downloading", 0, _size(model)))
 
-    def tell(state: DownloadState, done: int = 0, total: int | None = None, error: str | None = None) -> None:
-        with house.db.write() as tx:
-            downloads.put(tx, Download(model.name, HOST, state, done, total, error))
+    def run() -> None:
+        try:
+            _fetch(house, model, stop)
+        except Cancelled:
+            pass
+        except StenogramError as error:
+            log.warning("%s", error)
+        finally:
+            _COMING.remove(house, model)
 
-    def progress(done: int, total: int | None) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at > _TELL_EVERY_S:
-            told_at = time.monotonic()
-            tell("downloading", done, total)
-
-    tell("downloading", 0, _size(model))
-    try:
-        pull(model, house.settings, progress, stop.is_set)
-    except Cancelled:
-        tell("absent")
-        raise
-    except StenogramError as error:
-        tell("failed", error=str(error))
-        raise
-    tell("installed")
+    threading.Thread(target=run, name="stenogram-fetch", daemon=True).start()
 
 
 def fetch_enabled(house: House, stop: threading.Event) -> None:
-    """Fetch what is on and not here, one after the other; for a thread of its own."""
+    """Fetch what is on and not here, one after the other; for a thread of its own, at the start."""
+    _show_at_the_known_place(house)
     try:
+        with house.db.write() as tx:
+            downloads.forget_broken_off(tx, HOST)
         with house.db.read() as connection:
             wanted = names(house, connection)
     except StenogramError as error:
@@ -123,30 +135,53 @@ def fetch_enabled(house: House, stop: threading.Event) -> None:
         return
     for name in wanted:
         try:
-            if not stop.is_set() and not store.is_installed(store.find(name, house.settings), house.settings):
-                fetch(house, name, stop)
+            model = store.find(name, house.settings)
+            if stop.is_set() or store.is_installed(model, house.settings) or not _COMING.add(house, model):
+                continue
+            try:
+                _fetch(house, model, stop)
+            finally:
+                _COMING.remove(house, model)
         except Cancelled:
             return
         except StenogramError as error:
             log.warning("%s is enabled, and cannot be fetched: %s", name, error)
 
 
-def _state(house: House, name: str, coming: dict[str, Download]) -> ModelState:
+def _show_at_the_known_place(house: House) -> None:
+    """R8 names ``data/whisper_models`` under the home folder; programs that look there find our folder of models."""
+    if house.settings.home is None:
+        return
+    place = house.settings.data_dir / "data" / "whisper_models"
+    with contextlib.suppress(OSError):  # Windows lets not everybody make links; it is a service to others only
+        house.settings.models_dir.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(house.settings.models_dir, target_is_directory=True)
+
+
+def remove(house: House, name: str) -> None:
+    """Delete the files of a model, damaged and half-fetched ones too; workers that have it in memory free it.
+
+    Raises ``UnknownModel``, ``NotFound`` where nothing of it is here, ``Conflict`` for the built-in model and one that
+    is being fetched, ``StorageError``.
+    """
+    model = store.find(name, house.settings)
+    if model.bundled:
+        raise Conflict(what=model.name, cause="it comes with the program and cannot be removed; disable it instead")
+    if not _COMING.add(house, model):
+        raise Conflict(what=model.name, cause="it is being fetched just now")
     try:
-        model = store.find(name, house.settings)
-    except UnknownModel as error:
-        return ModelState(name, "failed", error=str(error))
-    told = functools.partial(ModelState, name, canonical=model.name, languages=model.languages)
-    download = coming.get(model.name)
-    if download is not None and download.state in ("downloading", "failed"):
-        return told(
-            state=download.state,
-            bytes_done=download.bytes_done,
-            bytes_total=download.bytes_total,
-            error=download.error,
-        )
-    here = name in _installed(house) or model.name in _installed(house)
-    return told(state="installed" if here else "absent", bytes_total=_size(model))
+        store.remove(model, house.settings, lambda: False)
+    except ModelNotInstalled as error:
+        raise NotFound(what="installed model", id=model.name) from error
+    finally:
+        _COMING.remove(house, model)
+        _installed_in.cache_clear()
+    with house.db.write() as tx:
+        downloads.put(tx, Download(model.name, HOST, "absent"))
+        for worker in workers.all_of(tx.connection):
+            if worker.state in workers.ALIVE and worker.host == HOST and model.name in worker.loaded:
+                workers.order(tx, worker.id, "unload", model.name)
 
 
 def canonical(house: House, name: str) -> str:
@@ -155,6 +190,90 @@ def canonical(house: House, name: str) -> str:
         return store.find(name, house.settings).name
     except UnknownModel:
         return name
+
+
+class _Coming:
+    """Which models this process fetches or removes just now; one at a time for each."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._folders: set[Path] = set()
+
+    def add(self, house: House, model: Model) -> bool:
+        """Begin; False where somebody else is at it."""
+        folder = store.folder_of(model, house.settings)
+        with self._lock:
+            if folder in self._folders:
+                return False
+            self._folders.add(folder)
+            return True
+
+    def remove(self, house: House, model: Model) -> None:
+        """Done."""
+        with self._lock:
+            self._folders.discard(store.folder_of(model, house.settings))
+
+
+_COMING = _Coming()
+
+
+def _fetch(house: House, model: Model, stop: threading.Event) -> None:
+    """Fetch a model, telling how far it is. Raises ``ModelError``, ``StorageError``, ``Cancelled``."""
+    told_at = time.monotonic()
+    _tell(house, Download(model.name, HOST, "downloading", 0, _size(model)))
+
+    def progress(done: int, total: int | None) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at > _TELL_EVERY_S:
+            told_at = time.monotonic()
+            _tell(house, Download(model.name, HOST, "downloading", done, total))
+
+    try:
+        pull(model, house.settings, progress, stop.is_set)
+    except Cancelled:
+        _tell(house, Download(model.name, HOST, "absent"))
+        raise
+    except Exception as error:
+        _tell(house, Download(model.name, HOST, "failed", error=str(error)))
+        raise
+    _installed_in.cache_clear()
+    _tell(house, Download(model.name, HOST, "installed"))
+
+
+def _tell(house: House, download: Download) -> None:
+    try:
+        with house.db.write() as tx:
+            downloads.put(tx, download)
+    except (DatabaseError, StorageFull) as error:  # the fetching goes on without
+        log.debug("how far %s is cannot be told: %s", download.model, error)
+
+
+def _listed(connection: Connection) -> dict[str, bool]:
+    return {setting.name: setting.enabled for setting in whisper_models.settings(connection)}
+
+
+def _says_nothing(listed: Mapping[str, bool]) -> bool:
+    """Whether the tables are silent of all but the built-in model: then what is installed is on."""
+    return not set(listed) - {catalogue.DEFAULT}
+
+
+def _state(house: House, name: str, coming: dict[str, Download]) -> ModelState:
+    try:
+        model = store.find(name, house.settings)
+    except UnknownModel as error:
+        return ModelState(name, "failed", error=str(error))
+    told = functools.partial(ModelState, name, canonical=model.name, languages=model.languages)
+    if store.is_installed(model, house.settings):
+        return told(state="installed", bytes_total=_size(model))
+    download = coming.get(model.name)
+    if download is not None and download.state in ("downloading", "failed"):
+        return told(
+            state=download.state,
+            bytes_done=download.bytes_done,
+            bytes_total=download.bytes_total,
+            error=download.error,
+        )
+    return told(state="absent", bytes_total=_size(model))
 
 
 def _size(model: Model) -> int | None:

@@ -62,7 +62,7 @@ def build(house: House) -> FastAPI:
         sender = Sender(settings.callback_allow, settings.callback_timeout_s)
         deliverer = Deliverer(house.db, sender, settings.callback_secret, settings.callback_give_up_h * _HOUR_S)
         deliverer.start()
-        stop = threading.Event()
+        stop = app.state.stenogram.stop
         for target in (fetch_enabled, keep_tidy):
             threading.Thread(target=target, args=(house, stop), name=target.__name__, daemon=True).start()
         board.start()
@@ -72,10 +72,15 @@ def build(house: House) -> FastAPI:
             stop.set()
             hub.close()
             await board.stop()
-            deliverer.stop()
+            await to_thread.run_sync(deliverer.stop)
 
     app = FastAPI(
-        title="Stenogram", version=version("stenogram"), description=_DESCRIPTION, lifespan=lifespan, redoc_url=None
+        title="Stenogram",
+        version=version("stenogram"),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load scripts from elsewhere; ours is in ``routes.live``
+        redoc_url=None,
     )
     errors.install(app)
     for module in (service, openai, jobs, transcriptions, models, system, metrics, live):

@@ -100,7 +100,8 @@ class Board:
 
     async def refresh(self) -> None:
         """Take the snapshot anew, now."""
-        self._snapshot = await to_thread.run_sync(self._take)
+        cpu_percent = psutil.cpu_percent()  # since the last call of the same thread: so not in the pool's threads
+        self._snapshot = await to_thread.run_sync(self._take, cpu_percent)
         self._wake()
 
     def follow(self) -> Watch:
@@ -127,11 +128,11 @@ class Board:
                 await asyncio.sleep(_AT_MOST_EVERY_S)
                 await watch.wait(_REFRESH_S - _AT_MOST_EVERY_S)
 
-    def _take(self) -> Snapshot:
+    def _take(self, cpu_percent: float) -> Snapshot:
         memory = read_memory()
         machine: dict[str, Any] = {
             "at": time.time(),
-            "cpu_percent": psutil.cpu_percent(),
+            "cpu_percent": cpu_percent,
             "memory_used_mb": (memory.total_bytes - memory.available_bytes) // _MIB,
             "memory_total_mb": memory.total_bytes // _MIB,
         }
@@ -216,6 +217,7 @@ def as_json(snapshot: Snapshot, caller: Caller) -> dict[str, Any]:
 
 
 def _model(model: ModelState, loaded: Collection[str]) -> dict[str, Any]:
+    here = 1.0 if model.state == "installed" else None
     return {
         "name": model.name,
         "enabled": True,
@@ -223,7 +225,7 @@ def _model(model: ModelState, loaded: Collection[str]) -> dict[str, Any]:
         "languages": list(model.languages),
         "bytes_done": model.bytes_done,
         "bytes_total": model.bytes_total,
-        "progress": min(model.bytes_done / model.bytes_total, 1.0) if model.bytes_total else None,
+        "progress": min(model.bytes_done / model.bytes_total, 1.0) if model.bytes_total and not here else here,
         "error": model.error,
         "loaded": bool({model.name, model.canonical} & set(loaded)),
     }

@@ -107,7 +107,9 @@ _PARAMS = {
     "model_not_installed": "model",
     "language_not_supported": "language",
     "callback_refused": "callback_url",
-    **dict.fromkeys(("not_media", "empty_file", "no_audio", "damaged_media", "too_long", "too_large"), "file"),
+    **dict.fromkeys(
+        ("not_media", "empty_file", "no_audio", "damaged_media", "decoder_crashed", "too_long", "too_large"), "file"
+    ),
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import cast
 
 from starlette.requests import HTTPConnection
@@ -25,6 +26,8 @@ class State:
     door: Doorkeeper
     limits: Limits
     given_up: GivenUp
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when the server stops, for its threads."""
 
 
 def state_of(connection: HTTPConnection) -> State:

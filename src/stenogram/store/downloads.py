@@ -50,3 +50,10 @@ def all_of(connection: Connection, host: str) -> dict[str, Download]:
     return {
         row.model: Download(row.model, row.host, row.state, row.bytes_done, row.bytes_total, row.error) for row in rows
     }
+
+
+def forget_broken_off(tx: Transaction, host: str) -> None:
+    """At the start: what a killed process of this machine was fetching, nobody fetches now."""
+    broken_off = (downloads.c.host == host) & (downloads.c.state == "downloading")
+    if tx.connection.execute(delete(downloads).where(broken_off)).rowcount:
+        tx.wake("models")

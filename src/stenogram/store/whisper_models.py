@@ -10,7 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, MetaData, Table, Text, insert, inspect, select, text, update
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    FromClause,
+    MetaData,
+    String,
+    Table,
+    Text,
+    column,
+    false,
+    insert,
+    inspect,
+    select,
+    table,
+    text,
+    update,
+)
 from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.types import TypeEngine
 
@@ -35,8 +52,8 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class _Tables:
-    models: Table
-    settings: Table
+    models: FromClause
+    settings: FromClause
     models_key: str
     settings_key: str
     name: str
@@ -60,45 +77,64 @@ def create_absent(tx: Transaction) -> None:
 
 def _key_of(inspector: Inspector, table: str) -> tuple[str, TypeEngine[Any]]:
     """Name and type of the column over which the two tables are joined."""
-    kinds = {column["name"]: column["type"] for column in inspector.get_columns(table)}
+    kinds = {each["name"]: each["type"] for each in inspector.get_columns(table)}
     key = next((key for key in _KEYS if key in kinds), None)
     return (key, kinds[key]) if key is not None else ("id_model", Text())
 
 
 def settings(connection: Connection) -> list[Setting]:
-    """Every Whisper model of the tables, by name. Raises ``DatabaseError`` for tables of no known shape."""
-    tables = _reflect(connection)
+    """Every Whisper model of the tables, by name; on where any of its rows says so.
+
+    Raises ``DatabaseError`` for tables of no known shape.
+    """
+    tables = _look(connection)
     joined = tables.models.join(
         tables.settings, tables.models.c[tables.models_key] == tables.settings.c[tables.settings_key], isouter=True
     )
     query = select(tables.models.c[tables.name], tables.settings.c.enabled).select_from(joined)
     if "source" in tables.models.c:
         query = query.where(tables.models.c.source == _SOURCE)
-    rows = connection.execute(query).all()
-    return sorted((Setting(str(row[0]), bool(row[1])) for row in rows), key=lambda setting: setting.name)
+    found: dict[str, bool] = {}
+    for name, value in connection.execute(query):
+        if name is not None:
+            found[str(name)] = found.get(str(name), False) or _is_on(value)
+    return [Setting(name, found[name]) for name in sorted(found)]
 
 
 def switch(tx: Transaction, name: str, *, enabled: bool) -> None:
-    """Turn a model on or off, adding its rows where they are missing."""
-    tables = _reflect(tx.connection)
-    query = select(tables.models.c[tables.models_key]).where(tables.models.c[tables.name] == name)
-    key = tx.connection.execute(query).scalar()
-    if key is None:
-        columns = {tables.models_key: name, tables.name: name, "source": _SOURCE}
-        values = {column: value for column, value in columns.items() if column in tables.models.c}
-        if not isinstance(tables.models.c[tables.models_key].type, Text) and tables.name != tables.models_key:
-            values.pop(tables.models_key)  # the database counts by itself
-        key = tx.connection.execute(insert(tables.models).values(**values)).inserted_primary_key[0]  # type: ignore[index]
-    condition = tables.settings.c[tables.settings_key] == key
-    if not tx.connection.execute(update(tables.settings).where(condition).values(enabled=enabled)).rowcount:
-        tx.connection.execute(insert(tables.settings).values({tables.settings_key: key, "enabled": enabled}))
+    """Turn a model on or off, adding its rows where they are missing.
+
+    Raises ``DatabaseError`` where the tables want more than is known of a new model.
+    """
+    tables = _look(tx.connection)
+    mine = tables.models.c[tables.name] == name
+    if "source" in tables.models.c:
+        mine &= tables.models.c.source == _SOURCE
+    keys = list(tx.connection.execute(select(tables.models.c[tables.models_key]).where(mine)).scalars())
+    if not keys:
+        _add(tx.connection, tables, name)
+        keys = list(tx.connection.execute(select(tables.models.c[tables.models_key]).where(mine)).scalars())
+    switches = table("model_settings", column(tables.settings_key), column("enabled"))
+    value = _as_stored(_kinds(tx.connection, "model_settings")["enabled"], enabled=enabled)
+    for key in keys:
+        condition = switches.c[tables.settings_key] == key
+        if not tx.connection.execute(update(switches).where(condition).values(enabled=value)).rowcount:
+            tx.connection.execute(insert(switches).values({tables.settings_key: key, "enabled": value}))
     tx.wake("models")
 
 
-def _reflect(connection: Connection) -> _Tables:
-    metadata = MetaData()
-    models = Table("whisper_models", metadata, autoload_with=connection)
-    switches = Table("model_settings", metadata, autoload_with=connection, resolve_fks=False)
+def _add(connection: Connection, tables: _Tables, name: str) -> None:
+    values = {tables.name: name, "source": _SOURCE}
+    key = tables.models_key
+    if key != tables.name and isinstance(_kinds(connection, "whisper_models")[key], String):
+        values[key] = name  # of other types, such as numbers, the database makes one by itself
+    known = {field: value for field, value in values.items() if field in tables.models.c}
+    connection.execute(insert(table("whisper_models", *map(column, known))).values(known))
+
+
+def _look(connection: Connection) -> _Tables:
+    """The shape of the tables as it is now. Only names of columns are asked for: cheap, whatever their types."""
+    models, switches = (_columns(connection, name) for name in ("whisper_models", "model_settings"))
     models_key = next((key for key in _KEYS if key in models.c), None)
     settings_key = next((key for key in _KEYS if key in switches.c), None)
     if models_key is None or settings_key is None or "enabled" not in switches.c:
@@ -106,3 +142,22 @@ def _reflect(connection: Connection) -> _Tables:
     return _Tables(
         models, switches, models_key, settings_key, next((name for name in _NAMES if name in models.c), models_key)
     )
+
+
+def _columns(connection: Connection, name: str) -> FromClause:
+    names = connection.execute(select(text("*")).select_from(table(name)).where(false())).keys()
+    return table(name, *map(column, names))
+
+
+def _kinds(connection: Connection, name: str) -> dict[str, TypeEngine[Any]]:
+    return {each["name"]: each["type"] for each in inspect(connection).get_columns(name)}
+
+
+def _as_stored(kind: TypeEngine[Any], *, enabled: bool) -> bool | int | str:
+    if isinstance(kind, Boolean):
+        return enabled
+    return str(enabled).lower() if isinstance(kind, String) else int(enabled)
+
+
+def _is_on(value: object) -> bool:
+    return value.strip().lower() in ("1", "t", "true", "y", "yes", "on") if isinstance(value, str) else bool(value)

@@ -43,8 +43,10 @@ export function headers() {
   return value ? { authorization: `Bearer ${value}` } : {};
 }
 
-export function needKey(why) {
-  keyring.dispatchEvent(new CustomEvent("key-needed", { detail: why }));
+/** The server wants a key: none was given, or not a good one; `why` in its words where it is something else. */
+export function needKey(why = null) {
+  const refused = key() ? "The server does not accept this key." : null;
+  keyring.dispatchEvent(new CustomEvent("key-needed", { detail: why ?? refused }));
 }
 
 /** The error in the body of an answer, in the server's words where it has any. */
@@ -64,6 +66,6 @@ export async function request(path, options = {}) {
   const response = await fetch(path, { cache: "no-store", ...rest, headers: { ...headers(), ...more } });
   if (response.ok) return response;
   const error = errorOf(response.status, await response.text());
-  if (response.status === 401) needKey(key() ? error.message : null);
+  if (response.status === 401) needKey();
   throw error;
 }

@@ -79,7 +79,7 @@ export class Live {
     if (code === NOT_AUTHENTICATED || code === NOT_ALLOWED) {
       this.stop();
       this.#onLink("locked");
-      api.needKey(api.key() ? reason : null);
+      api.needKey(code === NOT_ALLOWED ? reason : null);
       return;
     }
     this.#startPolling();

@@ -8,7 +8,7 @@ import { Live } from "./live.js";
 import { updateModels } from "./models.js";
 import { overview, showHealth } from "./overview.js";
 import { updateQueue } from "./queue.js";
-import { uploads } from "./upload.js";
+import { updateUploads, uploads } from "./upload.js";
 import { updateWorkers } from "./workers.js";
 
 const WORDS = { connecting: "connecting", live: "live", polling: "polling", offline: "offline", locked: "key needed" };
@@ -25,6 +25,7 @@ function onState(state) {
   updateQueue(state);
   updateWorkers(state);
   updateModels(state);
+  updateUploads(state);
   show(byId("workspace"), state.workspace === true);
   show(byId("key-panel"), false);
   document.body.classList.remove("stale");
@@ -43,6 +44,7 @@ function tellLink() {
   const stale = link === "offline" && (silentMs === null || silentMs > UNREACHABLE_AFTER_MS);
   document.body.classList.toggle("stale", stale);
   if (stale) showHealth({ status: "unknown", reason: "The server does not answer. What is shown is what was last known." });
+  document.body.classList.toggle("locked", link === "locked");
   if (link === "locked") showHealth({ status: "unknown", reason: "The server shows its state to those who have a key." });
 }
 

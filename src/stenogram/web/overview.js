@@ -18,7 +18,7 @@ export function overview() {
   for (const [name, label] of COUNTERS) {
     const number = el("dd", {}, "–");
     numbers.set(name, number);
-    byId("counters").append(el("div", { "data-counter": name }, el("dt", {}, label), number));
+    byId("counters").append(el("div", { "data-counter": name, class: "zero" }, el("dt", {}, label), number));
   }
   const line = spark();
   const legend = el(

@@ -23,7 +23,9 @@ const streams = new Slots(3);
 export class Recording {
   dropped = false;
   onCancel = null;
+  onRemove = null;
   #job = null;
+  #stands = "uploading";
   #over = new AbortController();
   #segments = 0;
   #progress = bar("Upload", { role: "progressbar" });
@@ -66,13 +68,21 @@ export class Recording {
     this.#link.href = path;
     this.#takeAway(this.#link, `${job.id}.json`, { inPage: true });
     show(this.#link, true);
-    this.#told("state", { state: job.state, position: job.position, wait: job.estimated_wait_s });
+    this.#told("state", job);
     try {
       await streams.use(() => follow(`${path}/events`, (kind, data) => this.#told(kind, data), this.#over.signal));
       this.#end(await (await api.request(path)).json());
     } catch (error) {
       if (!this.dropped) this.fail(error);
     }
+  }
+
+  /** Where the job stands, by the state of the whole server. */
+  place({ queued, processing }) {
+    if (this.#stands !== "queued") return;
+    const index = queued.indexOf(this.#job.id);
+    if (index >= 0) this.#show("queued", `number ${count(index + 1)} in the queue`);
+    else if (processing.includes(this.#job.id)) this.#told("state", { state: "running" });
   }
 
   /** It came to nothing, or cannot be followed any more. */
@@ -88,10 +98,9 @@ export class Recording {
 
   #told(kind, data) {
     if (kind === "state" && data.state in STATES) {
-      const place = data.position ? `number ${count(data.position)} in the queue` : "";
-      const wait = data.wait ? `about ${span(data.wait)} to wait` : "";
-      this.#show(data.state, [place, wait].filter(Boolean).join(", "));
+      if (data.state !== this.#stands) this.#show(data.state, "");
       this.#progress.update(null);
+      show(this.#progress.node, data.state === "running");
     } else if (kind === "stage") {
       const length = data.duration ? ` of ${clock(data.duration)}` : "";
       this.#show("running", `${STAGES[data.stage] ?? data.stage ?? "working"}${length}`);
@@ -179,11 +188,13 @@ export class Recording {
       this.dropped = true;
       this.#over.abort();
       this.node.remove();
+      this.onRemove?.();
     });
     this.#stop.replaceWith(close);
   }
 
   #show(state, words) {
+    this.#stands = state;
     text(this.#state, STATES[state] ?? state);
     this.#state.dataset.state = state;
     text(this.#words, words);

@@ -5,6 +5,7 @@ import { byId } from "./dom.js";
 import { Recording } from "./recording.js";
 
 const waiting = [];
+const recordings = new Set();
 let sending = false;
 
 export function uploads() {
@@ -33,11 +34,18 @@ export function uploads() {
   });
 }
 
+/** Tell each recording where its job stands: not all of them are followed by a stream of their own. */
+export function updateUploads(state) {
+  for (const recording of recordings) recording.place(state);
+}
+
 function take(files) {
   const fields = { model: byId("model").value, language: byId("language").value.trim() };
   for (const file of files) {
     const recording = new Recording(file.name, file.size);
     byId("jobs").prepend(recording.node);
+    recordings.add(recording);
+    recording.onRemove = () => recordings.delete(recording);
     waiting.push({ file, fields, recording });
   }
   sendNext();
@@ -79,7 +87,7 @@ function send({ file, fields, recording }) {
         return;
       }
       const error = api.errorOf(request.status, request.responseText);
-      if (request.status === 401) api.needKey(api.key() ? error.message : null);
+      if (request.status === 401) api.needKey();
       reject(error);
     };
     recording.onCancel = () => request.abort();

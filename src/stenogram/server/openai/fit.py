@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from stenogram.app import enabled
 from stenogram.app.house import House
+from stenogram.app.jobs import Order
 from stenogram.engines.onnx_asr.family import identify
-from stenogram.errors import ModelError, OptionError, UnknownModel
+from stenogram.errors import ModelError, ModelNotInstalled, OptionError, UnknownModel
 from stenogram.models import catalogue, store
 from stenogram.server.openai.request import ALIASES, WireRequest
 from stenogram.types import ModelFiles
@@ -39,7 +40,7 @@ def fit(house: House, request: WireRequest) -> WireRequest:
     """
     check(house, request.order.model)
     order, options = request.order, request.order.run.transcribe
-    files = house.app.model_for(order.model, options.language, replace(house.settings, profile=order.profile)).files
+    files = _chosen(house, order)
     if options.task == "translate" and not can_translate(house, files):
         files = _translator(house, request, files)
         order = replace(order, model=files.name)
@@ -51,6 +52,18 @@ def fit(house: House, request: WireRequest) -> WireRequest:
             options = replace(options, **{name: None})  # type: ignore[arg-type]
     order = replace(order, run=replace(order.run, transcribe=options))
     return replace(request, order=order, warnings=tuple(warnings))
+
+
+def _chosen(house: House, order: Order) -> ModelFiles:
+    language = order.run.transcribe.language
+    try:
+        return house.app.model_for(order.model, language, replace(house.settings, profile=order.profile)).files
+    except ModelNotInstalled as error:
+        with house.db.read() as connection:
+            coming = [each.name for each in enabled.states(house, connection) if each.state == "downloading"]
+        if enabled.canonical(house, order.model) in {enabled.canonical(house, name) for name in coming}:
+            raise ModelError(model=order.model, cause="it is being fetched; try again later") from error
+        raise
 
 
 def can_translate(house: House, files: ModelFiles) -> bool:

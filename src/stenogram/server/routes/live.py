@@ -69,6 +69,12 @@ async def page() -> Response:
     return FileResponse(WEB / "index.html", media_type="text/html; charset=utf-8", headers=_CACHING)
 
 
+@router.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
+async def docs() -> Response:
+    """The API, for people."""
+    return FileResponse(WEB / "docs.html", media_type="text/html; charset=utf-8", headers=_CACHING)
+
+
 @router.get("/dashboard/state", responses=ANSWERS)
 async def state(request: Request, caller: Reader) -> dict[str, Any]:
     """What the dashboard shows; the socket `/ws/dashboard` sends the same at each change."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import threading
 import time
 from typing import Annotated
 
@@ -14,8 +12,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from stenogram.app import enabled
-from stenogram.app.house import House
-from stenogram.errors import Cancelled, Conflict, ModelError, StenogramError
+from stenogram.errors import Conflict
 from stenogram.models import catalogue, store
 from stenogram.server.auth import Keeper, Reader
 from stenogram.server.errors import ANSWERS
@@ -70,19 +67,16 @@ async def one(request: Request, _caller: Reader, name: Name) -> ModelView:
 
 @router.post("/{name:path}/pull", status_code=202)
 async def pull(request: Request, _caller: Keeper, name: Name) -> ModelView:
-    """Fetch a model in the background; its `state` and `bytes_done` tell how far it is."""
-    state = state_of(request)
-    model = await to_thread.run_sync(store.find, name, state.house.settings)
-    thread = threading.Thread(target=_fetch, args=(state.house, model.name), name="fetch", daemon=True)
-    thread.start()
-    await asyncio.sleep(0.05)
-    return await to_thread.run_sync(_view, state, model.name)
+    """Fetch a model in the background; its `state` and `bytes_done` tell how far it is. Asking again does no harm."""
+    return await _fetch(state_of(request), name)
 
 
 @router.post("/{name:path}/enable")
 async def enable(request: Request, _caller: Keeper, name: Name) -> ModelView:
-    """Let a model be used."""
-    return await _switch(state_of(request), name, on=True)
+    """Let a model be used; one that is not here is fetched in the background, as at the start."""
+    state = state_of(request)
+    await _switch(state, name, on=True)
+    return await _fetch(state, name)
 
 
 @router.post("/{name:path}/disable")
@@ -105,27 +99,17 @@ async def unload(request: Request, _caller: Keeper, name: Name) -> ModelView:
 
 @router.delete("/{name:path}", status_code=204)
 async def remove(request: Request, _caller: Keeper, name: Name) -> Response:
-    """Delete the files of a model."""
-    settings = state_of(request).house.settings
-
-    def delete() -> None:
-        model = store.find(name, settings)
-        if model.bundled:
-            raise Conflict(what=model.name, cause="it comes with the program and cannot be removed; disable it instead")
-        store.files_of(model, settings)
-        store.remove(model, settings, lambda: False)
-
-    await to_thread.run_sync(delete)
+    """Delete the files of a model from this machine."""
+    state = state_of(request)
+    await to_thread.run_sync(enabled.remove, state.house, name)
+    await state.board.refresh()
     return Response(status_code=204)
 
 
-def _fetch(house: House, name: str) -> None:
-    try:
-        enabled.fetch(house, name, threading.Event())
-    except Cancelled:
-        pass
-    except StenogramError as error:
-        log.warning("%s", error)
+async def _fetch(state: State, name: str) -> ModelView:
+    await to_thread.run_sync(enabled.begin_fetch, state.house, name, state.stop)
+    await state.board.refresh()
+    return await to_thread.run_sync(_view, state, name)
 
 
 async def _switch(state: State, name: str, *, on: bool) -> ModelView:
@@ -139,6 +123,7 @@ async def _order(state: State, command: Command, name: str) -> ModelView:
 
     def give() -> list[int]:
         model = store.find(name, house.settings)
+        store.files_of(model, house.settings)  # what is not here is refused at once
         with house.db.write() as tx:
             alive = [each for each in workers.all_of(tx.connection) if each.state in workers.ALIVE]
             return [workers.order(tx, worker.id, command, model.name) for worker in alive]
@@ -160,7 +145,7 @@ async def _order(state: State, command: Command, name: str) -> ModelView:
             found = await to_thread.run_sync(done, numbers)
     errors = [error for _, error in found if error]
     if errors:
-        raise ModelError(model=name, cause="; ".join(sorted(set(errors))))
+        raise Conflict(what=f"{command} {name}", cause="; ".join(sorted(set(errors))))
     await state.board.refresh()
     return await to_thread.run_sync(_view, state, name)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import urlsplit
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from stenogram.app.doctor.machine import examine
+from stenogram.cache.shared import without_secrets
 from stenogram.job import Caller
 from stenogram.server.auth import Reader
 from stenogram.server.board import as_json
@@ -48,14 +48,11 @@ def _view(state: State, caller: Caller) -> SystemView:
         state=as_json(state.board.snapshot, caller),
         machine={finding.topic: finding.text for finding in examine(LoadOptions())},
         database=house.db.url,
-        media=_without_password(house.server.media_url) or str(house.settings.data_dir / "media"),
+        media=without_secrets(house.server.media_url or str(house.settings.data_dir / "media")),
         media_free_bytes=house.media.free_bytes(),
-        settings={name: _without_password(value) for name, value in shown.items()},
+        settings={name: _shown(name, value) for name, value in shown.items()},
     )
 
 
-def _without_password(value: Any) -> Any:
-    if isinstance(value, str) and "://" in value and "@" in value:
-        parts = urlsplit(value)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    return value
+def _shown(name: str, value: Any) -> Any:
+    return without_secrets(value) if isinstance(value, str) and name.endswith("_url") else value
