@@ -171,7 +171,7 @@ def test_every_client_gets_the_same_address(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert (parsed["user"], parsed["password"], parsed["host"]) == ("me@there", "p:/@ss+w", "::1")
     assert (parsed["port"], parsed["dbname"], parsed["sslmode"]) == ("5433", "a b", "require")
-    assert parsed["options"] == '-c search_path="My\\ schema",public'
+    assert parsed["options"] == '-c search_path="My\\ schema"'
     assert parsed["connect_timeout"] == "5"
     assert db.url == "postgresql+psycopg://me%40there:***@[::1]:5433/a b"
     db.close()

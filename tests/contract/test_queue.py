@@ -429,6 +429,33 @@ def test_what_is_left_of_a_delivery_that_could_not_be_ended_is_removed(postgres_
     db.close()
 
 
+def test_a_queue_in_a_schema_of_its_own(postgres_url: str, desks: Desks) -> None:
+    """Beside a Stenogram, with its Procrastinate, that has its tables in public: each delivers its own jobs."""
+    public, own = Database.open(postgres_url), Database.open(postgres_url, 'My "own" one')
+    for db in (public, own):
+        schema.upgrade(db)
+    for db in (public, own):
+        queue = open_queue(db, LEASE_S)
+        desk = desks(db, queue)
+        job_id = put(db, queue)
+        until(lambda desk=desk, job_id=job_id: desk.claimed == [job_id])  # type: ignore[misc]
+        until(lambda db=db: entries(db) == 0)  # type: ignore[misc]
+        desk.close()
+        dead = put(db, queue)
+        sql(db, "UPDATE procrastinate_jobs SET status = 'doing'")
+        with db.write() as tx:
+            queue.recover(tx)
+            assert claims.claim(tx, dead, "dead") is not None
+            [lease] = claims.held_by(tx.connection, ["dead"])
+            released = claims.hand_back(tx, lease, "dead")
+            assert released is not None
+            tx.connection.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
+            queue.release(tx, released.job_id, released.rank, released.lock)
+        assert entries(db) == 1
+    public.close()
+    own.close()
+
+
 def test_a_connection_lost_while_submitting_is_a_lost_database(postgres_with_tables: str) -> None:
     """Not an error of Procrastinate's, which nobody would know how to handle; and the next transaction works."""
     db = Database.open(postgres_with_tables)

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException, ProcrastinateException
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import select, text
 
@@ -35,7 +36,9 @@ _DELIVERED = text(
     "SELECT id FROM procrastinate_jobs WHERE task_name = :task AND status = 'doing' AND args->>'job_id' = :job_id "
     "FOR UPDATE"
 )
-_END = text("SELECT procrastinate_finish_job_v1(:entry, 'failed', true)")
+_END = text(
+    "SELECT procrastinate_finish_job_v1(CAST(:entry AS bigint), CAST('failed' AS procrastinate_job_status), true)"
+)
 _STALLED = text(
     """
     SELECT entry.id FROM procrastinate_jobs AS entry
@@ -145,7 +148,7 @@ class ProcrastinateQueue:
     async def _serve(self, delivery: _Delivery) -> None:
         async with await psycopg.AsyncConnection.connect(self._conninfo):
             delivery.connected = True  # the pool would try for long before it says that it cannot
-        pool = AsyncConnectionPool(self._conninfo, min_size=1, max_size=4, timeout=5.0, open=False)
+        pool = AsyncConnectionPool(_hasty(self._conninfo), min_size=1, max_size=4, timeout=5.0, open=False)
         app = App(connector=PsycopgConnector())
         app.task(name=TASK, queue=QUEUE)(delivery)
         async with pool, app.open_async(pool):
@@ -192,6 +195,12 @@ class _Delivery:
             raise
         finally:
             self.under_way = False
+
+
+def _hasty(conninfo: str) -> str:
+    """Without waiting for the disk: what is noted of a delivery may be lost in a crash, for ``recover`` mends it."""
+    options = conninfo_to_dict(conninfo).get("options") or ""
+    return make_conninfo(conninfo, options=f"{options} -c synchronous_commit=off".strip())
 
 
 def _cause(error: BaseException) -> str:

@@ -195,13 +195,17 @@ def _open_postgresql(url: sqlalchemy.URL, schema: str | None) -> Engine:
     if schema is not None:
         quoted = '"' + schema.replace('"', '""') + '"'
         quoted = quoted.replace("\\", "\\\\").replace(" ", "\\ ")
-        url = url.update_query_dict({"options": f"-c search_path={quoted},public"})
+        url = url.update_query_dict({"options": f"-c search_path={quoted}"})
+    # The queue's own connections see our schema alone, for public may have another's Procrastinate, whose functions
+    # PostgreSQL could not tell from ours; the client's tables of models (R8) are in public.
+    with_public = {} if schema is None else {"options": f"{url.query['options']},public"}
     return sqlalchemy.create_engine(
         url.update_query_dict({name: value for name, value in _PATIENCE.items() if name not in url.query}),
         pool_size=10,
         max_overflow=20,
         pool_timeout=10,
         pool_pre_ping=True,
+        connect_args=with_public,
         execution_options={OWN_SCHEMA: schema},
     )
 

@@ -37,6 +37,8 @@ OnTopic = Callable[[str], None]
 _LOOPBACK = "127.0.0.1"
 _SIGN_OF_LIFE_S = 20.0
 _DEAD_AFTER_S = 90.0
+_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+"""Between attempts to listen."""
 _PORTS_VALID_S = 0.25
 """A sender reads the table of listeners at most so often; who begins to listen later first looks by itself."""
 
@@ -126,19 +128,20 @@ class Notifications:
         """Call back with each topic until ``stop``, over a connection of its own; a lost one is made again."""
         import psycopg
 
-        pause_s = 0.1
+        pause_s = _PAUSE_S
         while not stop.is_set():
             try:
                 with psycopg.connect(self._conninfo, autocommit=True) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     ready.set()
                     on_topic("")  # what came while nobody listened
-                    pause_s = 0.1
+                    pause_s = _PAUSE_S
                     self._receive(connection, on_topic, stop)
             except psycopg.Error as error:
-                log.warning("PostgreSQL cannot be listened to, trying again: %s", str(error).strip())
+                level = logging.WARNING if pause_s == _PAUSE_S else logging.DEBUG  # told once
+                log.log(level, "PostgreSQL cannot be listened to, trying again: %s", str(error).strip().split("\n")[0])
                 stop.wait(pause_s)
-                pause_s = min(pause_s * 2, 5.0)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     @staticmethod
     def _receive(connection: psycopg.Connection, on_topic: OnTopic, stop: threading.Event) -> None:
