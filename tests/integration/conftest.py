@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 
@@ -27,8 +27,8 @@ class Server:
     process: subprocess.Popen[str]
     log: list[str] = field(default_factory=list)
 
-    def client(self, **options: object) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **options)  # type: ignore[arg-type]
+    def client(self, **options: object) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=60, trust_env=False, **options)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -73,9 +73,9 @@ def wait_until_ready(server: Server, timeout_s: float = 60.0) -> None:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         try:
-            if httpx.get(f"{server.url}/health", timeout=5, trust_env=False).json()["status"] == "ready":
+            if httpx2.get(f"{server.url}/health", timeout=5, trust_env=False).json()["status"] == "ready":
                 return
-        except httpx.TransportError:
+        except httpx2.TransportError:
             pass
         time.sleep(0.05)
     pytest.fail("the server was not ready:\n" + "".join(server.log))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import pytest
 import uvicorn
@@ -46,8 +46,8 @@ class Here:
     app: FastAPI
     url: str
 
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=60, trust_env=False)
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=60, trust_env=False)
 
     def jobs(self) -> Sequence[Job]:
         """All there are, the oldest first."""
@@ -124,14 +124,14 @@ class Waiting(threading.Thread):
         self._http = here.client()
         self._form = {"model": "whisper-1", **form}
         self._sound = recording.read_bytes()
-        self.answer: httpx.Response | None = None
+        self.answer: httpx2.Response | None = None
         self.start()
 
     def run(self) -> None:
         with self._http:
             self.answer = self._http.post(PATH, data=self._form, files={"file": self._sound})
 
-    def result(self) -> httpx.Response:
+    def result(self) -> httpx2.Response:
         self.join(60)
         assert self.answer is not None
         return self.answer
@@ -240,7 +240,7 @@ def test_who_stays_gets_the_whole_although_the_first_one_left(here: Here, start:
 
 
 def test_a_client_that_goes_away_while_it_waits_for_a_body_gives_its_job_up(here: Here, two_cities: Path) -> None:
-    with here.client() as http, pytest.raises(httpx.ReadTimeout):
+    with here.client() as http, pytest.raises(httpx2.ReadTimeout):
         http.post(PATH, data={"model": "whisper-1"}, files={"file": two_cities.read_bytes()}, timeout=0.5)
     [job] = here.jobs()
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import openai
 import pytest
@@ -274,7 +274,7 @@ def test_what_is_no_sound_is_a_400_and_the_server_lives_on(
 
     assert raised.value.code == code
     assert raised.value.param == "file"
-    assert httpx.get(f"{server.url}/health", trust_env=False).json()["status"] == "ready"
+    assert httpx2.get(f"{server.url}/health", trust_env=False).json()["status"] == "ready"
 
 
 def test_speech_then_silence_gives_text_then_none(client: openai.OpenAI, speech: bytes, tmp_path: Path) -> None:
@@ -445,12 +445,12 @@ def test_a_repeated_post_joins_the_one_under_way(server: Server, two_cities: Pat
     sound, rate = read_wav(two_cities)
     packed = write_wav(server.home / "twice.wav", np.tile(sound, 6) * 0.9, rate).read_bytes()
     with server.client() as http:
-        with pytest.raises(httpx.ReadTimeout):
+        with pytest.raises(httpx2.ReadTimeout):
             http.post(
                 "/v1/audio/transcriptions",
                 data={"model": "whisper-1"},
                 files={"file": packed},
-                timeout=httpx.Timeout(10, read=0.5),
+                timeout=httpx2.Timeout(10, read=0.5),
             )
         answer = http.post("/v1/audio/transcriptions", data={"model": "whisper-1"}, files={"file": packed})
         jobs = http.get("/api/v1/jobs", params={"text": "upload", "limit": 2}).json()["jobs"]
@@ -513,7 +513,7 @@ def test_with_keys_a_bad_one_is_a_401_that_is_not_repeated(tmp_path: Path, speec
     assert seen == [401, 200]
 
 
-def _until_over(http: httpx.Client, job_id: str) -> str:
+def _until_over(http: httpx2.Client, job_id: str) -> str:
     with http.stream("GET", f"/api/v1/jobs/{job_id}/events") as events:
         for _ in events.iter_lines():
             pass

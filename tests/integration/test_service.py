@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.integration.conftest import Server, serving
@@ -50,12 +50,12 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def http_client(server: Server) -> Iterator[httpx.Client]:
+def http_client(server: Server) -> Iterator[httpx2.Client]:
     with server.client() as client:
         yield client
 
 
-def over(client: httpx.Client, job_id: str, timeout_s: float = 60.0) -> dict[str, Any]:
+def over(client: httpx2.Client, job_id: str, timeout_s: float = 60.0) -> dict[str, Any]:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         job: dict[str, Any] = client.get(f"/api/v1/jobs/{job_id}").json()
@@ -65,7 +65,7 @@ def over(client: httpx.Client, job_id: str, timeout_s: float = 60.0) -> dict[str
     pytest.fail(f"{job_id} is not over")
 
 
-def put(client: httpx.Client, *paths: Path, **fields: str) -> list[dict[str, Any]]:
+def put(client: httpx2.Client, *paths: Path, **fields: str) -> list[dict[str, Any]]:
     files = [("file", (path.name, path.read_bytes())) for path in paths]
     answer = client.post("/api/v1/jobs", files=files, data=fields)
     assert answer.status_code == 202, answer.text
@@ -76,7 +76,7 @@ def put(client: httpx.Client, *paths: Path, **fields: str) -> list[dict[str, Any
 # --- R1 to R9 --------------------------------------------------------------------------------------------------------
 
 
-def test_health_queue_and_status(http_client: httpx.Client, receiver: Receiver, beckett: Path) -> None:
+def test_health_queue_and_status(http_client: httpx2.Client, receiver: Receiver, beckett: Path) -> None:
     """R1, R2, R4, R5: exactly these fields."""
     assert http_client.get("/health").json()["status"] == "ready"
     assert http_client.get("/queue").json() == {"status": "idle", "queued": [], "running": []}
@@ -93,7 +93,7 @@ def test_health_queue_and_status(http_client: httpx.Client, receiver: Receiver, 
 
 
 def test_the_callback_s_payload_is_r6_to_the_letter(
-    http_client: httpx.Client, receiver: Receiver, beckett: Path
+    http_client: httpx2.Client, receiver: Receiver, beckett: Path
 ) -> None:
     form = {"model": "moonshine-tiny-en", "language": "en", "callback_url": receiver.url}
     files = {"file": ("talk.wav", beckett.read_bytes())}
@@ -124,7 +124,7 @@ def test_the_callback_s_payload_is_r6_to_the_letter(
     }
 
 
-def test_a_failed_job_says_so(http_client: httpx.Client, receiver: Receiver) -> None:
+def test_a_failed_job_says_so(http_client: httpx2.Client, receiver: Receiver) -> None:
     form = {"model": "moonshine-tiny-en", "language": "en", "callback_url": receiver.url}
     http_client.post("/transcribe", data=form, files={"file": ("notes.txt", b"no sound at all")})
     _, raw = receiver.got.get(timeout=60)
@@ -149,7 +149,7 @@ def test_a_failed_job_says_so(http_client: httpx.Client, receiver: Receiver) -> 
     ],
 )
 def test_what_cannot_be_is_refused_at_once(
-    http_client: httpx.Client, receiver: Receiver, beckett: Path, form: dict[str, str], files: bool, param: str
+    http_client: httpx2.Client, receiver: Receiver, beckett: Path, form: dict[str, str], files: bool, param: str
 ) -> None:
     data = {name: value.replace("{url}", receiver.url) for name, value in form.items()}
     upload = {"file": beckett.read_bytes()} if files else {"other": b""}
@@ -162,7 +162,7 @@ def test_what_cannot_be_is_refused_at_once(
         assert "STENOGRAM_CALLBACK_ALLOW" in error["message"]
 
 
-def test_nothing_is_left_of_what_was_refused(server: Server, http_client: httpx.Client, beckett: Path) -> None:
+def test_nothing_is_left_of_what_was_refused(server: Server, http_client: httpx2.Client, beckett: Path) -> None:
     before = {path for path in (server.home / "media").rglob("*") if path.is_file()}
     for model in ("no-such", "large-v3"):
         http_client.post("/v1/audio/transcriptions", data={"model": model}, files={"file": beckett.read_bytes()})
@@ -173,7 +173,7 @@ def test_nothing_is_left_of_what_was_refused(server: Server, http_client: httpx.
 # --- /api/v1 ---------------------------------------------------------------------------------------------------------
 
 
-def test_many_files_in_one_request(http_client: httpx.Client, beckett: Path, two_cities: Path) -> None:
+def test_many_files_in_one_request(http_client: httpx2.Client, beckett: Path, two_cities: Path) -> None:
     jobs = put(http_client, beckett, two_cities, profile="fast")
     ended = [over(http_client, job["id"]) for job in jobs]
 
@@ -184,8 +184,8 @@ def test_many_files_in_one_request(http_client: httpx.Client, beckett: Path, two
     assert {job["id"] for job in listed} == {job["id"] for job in jobs}
 
 
-def test_an_idempotency_key_does_the_same_request_once(http_client: httpx.Client, beckett: Path) -> None:
-    def post(key: str, **fields: str) -> httpx.Response:
+def test_an_idempotency_key_does_the_same_request_once(http_client: httpx2.Client, beckett: Path) -> None:
+    def post(key: str, **fields: str) -> httpx2.Response:
         files = {"file": (beckett.name, beckett.read_bytes())}
         return http_client.post("/api/v1/jobs", files=files, data=fields, headers={"idempotency-key": key})
 
@@ -214,7 +214,7 @@ def test_idempotent_requests_at_once_make_one_job(server: Server, beckett: Path)
     assert len(set(ids)) == 1
 
 
-def test_pages_of_jobs(http_client: httpx.Client, beckett: Path) -> None:
+def test_pages_of_jobs(http_client: httpx2.Client, beckett: Path) -> None:
     names = {put(http_client, beckett, profile="fast")[0]["id"] for _ in range(5)}
     seen: list[str] = []
     before = None
@@ -231,7 +231,7 @@ def test_pages_of_jobs(http_client: httpx.Client, beckett: Path) -> None:
     assert not http_client.get("/api/v1/jobs", params={"text": "no-such-name"}).json()["jobs"]
 
 
-def events(client: httpx.Client, job_id: str, last: str | None = None) -> list[tuple[int, str, dict[str, Any]]]:
+def events(client: httpx2.Client, job_id: str, last: str | None = None) -> list[tuple[int, str, dict[str, Any]]]:
     headers = {"last-event-id": last} if last else {}
     with client.stream("GET", f"/api/v1/jobs/{job_id}/events", headers=headers) as answer:
         blocks = "".join(answer.iter_text()).split("\n\n")
@@ -243,7 +243,7 @@ def events(client: httpx.Client, job_id: str, last: str | None = None) -> list[t
     return found
 
 
-def test_events_come_as_they_happen_and_go_on_where_a_reader_left(http_client: httpx.Client, two_cities: Path) -> None:
+def test_events_come_as_they_happen_and_go_on_where_a_reader_left(http_client: httpx2.Client, two_cities: Path) -> None:
     [job] = put(http_client, two_cities, vad_filter="true", min_silence_duration_ms="400")
     whole = events(http_client, job["id"])
     rest = events(http_client, job["id"], str(whole[3][0]))
@@ -272,7 +272,7 @@ def test_events_come_as_they_happen_and_go_on_where_a_reader_left(http_client: h
     ],
 )
 def test_transcriptions_in_every_format(
-    http_client: httpx.Client, beckett: Path, format_: str, begins: str, media_type: str
+    http_client: httpx2.Client, beckett: Path, format_: str, begins: str, media_type: str
 ) -> None:
     [job] = put(http_client, beckett)
     over(http_client, job["id"])
@@ -284,7 +284,7 @@ def test_transcriptions_in_every_format(
         assert answer.headers["content-disposition"].startswith("attachment; filename*=UTF-8''beckett.")
 
 
-def test_cancel_retry_and_delete(http_client: httpx.Client, beckett: Path) -> None:
+def test_cancel_retry_and_delete(http_client: httpx2.Client, beckett: Path) -> None:
     [job] = put(http_client, beckett, profile="quality", keep="true")
     over(http_client, job["id"])
     path = f"/api/v1/jobs/{job['id']}"
@@ -297,7 +297,7 @@ def test_cancel_retry_and_delete(http_client: httpx.Client, beckett: Path) -> No
     assert http_client.get(f"/api/v1/transcriptions/{job['id']}").status_code == 404
 
 
-def test_a_failed_job_can_be_tried_again(http_client: httpx.Client, tmp_path: Path) -> None:
+def test_a_failed_job_can_be_tried_again(http_client: httpx2.Client, tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp3"
     bad.write_bytes(b"nothing to hear")
     [job] = put(http_client, bad)
@@ -310,7 +310,7 @@ def test_a_failed_job_can_be_tried_again(http_client: httpx.Client, tmp_path: Pa
     assert http_client.get(f"/api/v1/transcriptions/{job['id']}").status_code == 409
 
 
-def test_callbacks_can_be_read_and_replayed(http_client: httpx.Client, receiver: Receiver, beckett: Path) -> None:
+def test_callbacks_can_be_read_and_replayed(http_client: httpx2.Client, receiver: Receiver, beckett: Path) -> None:
     [job] = put(http_client, beckett, callback_url=receiver.url)
     first = receiver.got.get(timeout=60)
     path = f"/api/v1/jobs/{job['id']}/callback"
@@ -345,7 +345,7 @@ def test_models_are_told_and_switched(tmp_path: Path, beckett: Path) -> None:
         assert {name, "whisper-large-v3"} & names
 
 
-def test_system_and_metrics(http_client: httpx.Client) -> None:
+def test_system_and_metrics(http_client: httpx2.Client) -> None:
     system = http_client.get("/api/v1/system").json()
     metrics = http_client.get("/metrics").text
 

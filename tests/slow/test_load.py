@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -49,7 +49,7 @@ def test_an_upload_of_2_gb_is_taken_in_at_constant_memory(server: Server) -> Non
     watcher.start()
     headers = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
     with server.client() as client:
-        answer = client.post("/api/v1/jobs", content=large_form(), headers=headers, timeout=httpx.Timeout(300))
+        answer = client.post("/api/v1/jobs", content=large_form(), headers=headers, timeout=httpx2.Timeout(300))
     over.set()
     watcher.join()
 

@@ -41,6 +41,7 @@ from stenogram.store.downloads import Download, DownloadState
 log = logging.getLogger(__name__)
 
 _TELL_EVERY_S = 0.5
+_ASK_AGAIN_S = 5.0
 HOST = socket.gethostname()
 
 
@@ -125,15 +126,7 @@ def begin_fetch(house: House, name: str, stop: threading.Event) -> None:
 def fetch_enabled(house: House, stop: threading.Event) -> None:
     """Fetch what is on and not here, one after the other; for a thread of its own, at the start."""
     _show_at_the_known_place(house)
-    try:
-        with house.db.write() as tx:
-            downloads.forget_broken_off(tx, HOST)
-        with house.db.read() as connection:
-            wanted = names(house, connection)
-    except StenogramError as error:
-        log.warning("the enabled models cannot be told: %s", error)
-        return
-    for name in wanted:
+    for name in _wanted(house, stop):
         try:
             model = store.find(name, house.settings)
             if stop.is_set() or store.is_installed(model, house.settings) or not _COMING.add(house, model):
@@ -146,6 +139,20 @@ def fetch_enabled(house: House, stop: threading.Event) -> None:
             return
         except StenogramError as error:
             log.warning("%s is enabled, and cannot be fetched: %s", name, error)
+
+
+def _wanted(house: House, stop: threading.Event) -> list[str]:
+    """The names of the enabled models, as soon as the database tells them."""
+    while not stop.is_set():
+        try:
+            with house.db.write() as tx:
+                downloads.forget_broken_off(tx, HOST)
+            with house.db.read() as connection:
+                return names(house, connection)
+        except StenogramError as error:
+            log.warning("the enabled models cannot be told yet: %s", error)
+            stop.wait(_ASK_AGAIN_S)
+    return []
 
 
 def _show_at_the_known_place(house: House) -> None:
