@@ -29,7 +29,7 @@ test: dev ## Run the tests (under 8 minutes on 2 cores)
 	$(PYTEST) $(ARGS)
 
 test-slow: dev ## Run the tests that take longer
-	$(PYTEST) -m slow --timeout 1200 $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m slow --timeout 1200 $(ARGS)
 
 # One after the other: PyTorch uses all cores by itself.
 test-engines: engines ## Run the tests that need PyTorch (some 2 GB into .venv-engines the first time)

@@ -20,6 +20,11 @@ settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get
 settings.load_profile("ours")  # no example is timed; the gate tries the same examples every time
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice the cores: half the time of the tests is waiting for processes that start and stop."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session")
 def two_cities() -> Path:
     """44 s of English, one reader, 48 kHz mono: the opening of A Tale of Two Cities."""

@@ -247,6 +247,7 @@ def test_a_client_that_goes_away_while_it_waits_for_a_body_gives_its_job_up(here
     assert wait_for(here.house, job).state == "cancelled"
 
 
+@pytest.mark.slow
 def test_waiting_takes_no_thread(here: Here, beckett: Path) -> None:
     """More wait than there are threads for requests, and everything else is answered."""
     told: list[Iterator[str]] = []  # a stream that nobody holds is closed

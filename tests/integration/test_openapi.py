@@ -13,6 +13,7 @@ LEFT_OUT = r"/events$|/pull$|^/transcribe$|^/api/v1/jobs$"
 """They do not end, or would look for models and addresses of callbacks in the network."""
 
 
+@pytest.mark.slow
 def test_no_answer_is_a_fault_or_undocumented(tmp_path: Path) -> None:
     command = [
         str(Path(sys.executable).with_name("st")),

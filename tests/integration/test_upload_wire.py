@@ -55,6 +55,7 @@ def left(house: House) -> list[Path]:
     return [path for path in found if path.is_file() and path.suffix != ".lock"]
 
 
+@pytest.mark.slow
 def test_200_uploads_at_once_leave_the_server_answering_and_all_arrive(house: House, address: tuple[str, int]) -> None:
     """Each client sends half of its recording and waits: the server answers others meanwhile."""
     url = "http://{}:{}".format(*address)
