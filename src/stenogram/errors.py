@@ -22,6 +22,8 @@ StenogramError              error
 │   ├── EngineNotInstalled  engine_not_installed  its library is an extra that is not here
 │   ├── DeviceNotUsable     device_not_usable     the GPU cannot be used, with the reason
 │   └── OutOfMemory         out_of_memory         neither a smaller batch nor smaller weights helped
+├── DiarizationError        diarization_error     speakers could not be told apart
+│   └── DiarizerNotInstalled  diarizer_not_installed  its library is an extra that is not here
 ├── StorageError            storage_error         a folder cannot be written
 │   └── StorageFull         storage_full          no space is left
 ├── DatabaseError           database_error        the database refuses
@@ -186,6 +188,18 @@ class OutOfMemory(EngineError):
     """The engine {engine} ran out of memory ({device}): {cause}. Choose a smaller model, or free memory."""
 
     code = "out_of_memory"
+
+
+class DiarizationError(StenogramError):
+    """Speakers could not be told apart ({diarizer}): {cause}."""
+
+    code = "diarization_error"
+
+
+class DiarizerNotInstalled(DiarizationError):
+    """The diarizer {diarizer} is not installed. Get it: pip install 'stenogram[{extra}]'"""
+
+    code = "diarizer_not_installed"
 
 
 class StorageError(StenogramError):

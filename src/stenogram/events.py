@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from stenogram.types import Segment
+from stenogram.types import Segment, Speakers
 
-Stage = Literal["decode", "vad", "chunk", "load", "transcribe", "guard", "transcript"]
+Stage = Literal["decode", "vad", "chunk", "load", "transcribe", "guard", "transcript", "diarize"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,13 @@ class SegmentReady:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakersFound:
+    """Who spoke when is known; a later one refines it. ``Transcript.segments`` carry the last one's speakers."""
+
+    speakers: Speakers
+
+
+@dataclass(frozen=True, slots=True)
 class StageFinished:
     """A stage is through; ``busy_s`` is the time spent in it, summed over its threads (stages overlap)."""
 
@@ -59,7 +66,7 @@ class Warned:
     message: str
 
 
-Event = StageStarted | StageProgress | StageCached | SegmentReady | StageFinished | Warned
+Event = StageStarted | StageProgress | StageCached | SegmentReady | SpeakersFound | StageFinished | Warned
 Listener = Callable[[Event], None]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from stenogram.types import (
@@ -11,9 +11,12 @@ from stenogram.types import (
     ChunkOptions,
     ComputeType,
     Device,
+    DiarizeOptions,
     LoadOptions,
     ModelFiles,
     Segment,
+    Sound,
+    SpeakerTurn,
     TranscribeOptions,
 )
 
@@ -107,6 +110,40 @@ class Engine(Protocol):
 
         Raises ``ModelError`` when the files do not fit, ``EngineNotInstalled``, ``DeviceNotUsable``, ``OutOfMemory``.
         """
+        ...
+
+
+class Diarizer(Protocol):
+    """Tells who speaks when. Safe to call from several threads; loads its networks when it is first asked."""
+
+    @property
+    def name(self) -> str:
+        """Stable id, part of cache keys."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same samples may give other turns (networks included); part of cache keys."""
+        ...
+
+    def fault(self) -> str | None:
+        """Why it cannot be used on this machine and what to do about it; None: it can. Imports nothing heavy."""
+        ...
+
+    def diarize(
+        self, sound: Iterable[Sound], options: DiarizeOptions, progress: Callable[[float], None], stop: Stop
+    ) -> list[SpeakerTurn]:
+        """The turns of one recording, on its clock, in any order and under any labels; overlapping ones are kept.
+
+        ``sound`` gives the recording as it grows, and last of all the whole of it; between two the call may block.
+        ``progress`` takes the seconds of the recording that are through. Of ``options``, the numbers of speakers count;
+        they do not contradict each other (``diarization.check``). Raises ``DiarizationError``, ``OutOfMemory``,
+        ``Cancelled``.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the memory; idempotent."""
         ...
 
 

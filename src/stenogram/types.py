@@ -26,6 +26,7 @@ Task = Literal["transcribe", "translate"]
 Device = Literal["auto", "cpu", "cuda"]
 ComputeType = Literal["default", "float32", "float16", "int8_float16", "int8"]
 ChannelMode = Literal["mix", "separate"]
+DiarizerName = Literal["auto", "built-in", "pyannote", "sherpa-onnx"]
 
 
 def option(  # noqa: PLR0913 - all that is known of an option
@@ -41,8 +42,8 @@ def option(  # noqa: PLR0913 - all that is known of an option
     """Declare one option: a dataclass field whose default and one-line help stand here and nowhere else.
 
     ``low`` and ``high`` bound a number (inclusive). ``feature`` names what an engine must support (``Engine.supports``)
-    before the option may be set to anything but its default. ``short`` is a one-letter flag. ``env`` is the name of its
-    variable where others have given it one (``DATABASE_URL``); by default it is made from the field's.
+    before the option may be set to anything but its default. ``short`` is another, shorter flag. ``env`` is the name of
+    its variable where others have given it one (``DATABASE_URL``); by default it is made from the field's.
     """
     facts = {"help": help, "low": low, "high": high, "feature": feature, "short": short, "env": env}
     return field(default=default, metadata=facts)
@@ -140,6 +141,20 @@ class TranscribeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class DiarizeOptions:
+    """How speakers are told apart; pyannote's words."""
+
+    diarize: bool = option(False, "Tell who speaks: give every word its speaker.")
+    diarization: DiarizerName = option(
+        "auto", "Who tells speakers apart; auto: the built-in networks, refined by pyannote where that is installed."
+    )
+    num_speakers: int | None = option(None, "So many people speak.", low=1, high=100, short="--speakers")
+    min_speakers: int | None = option(None, "At least so many people speak.", low=1, high=100)
+    max_speakers: int | None = option(None, "At most so many people speak.", low=1, high=100)
+    recognize_speakers: bool = option(False, "Name the speakers whose voices are kept under `stenogram speakers`.")
+
+
+@dataclass(frozen=True, slots=True)
 class SubtitleOptions:
     """How lines of subtitles are broken."""
 
@@ -193,6 +208,19 @@ class Span:
 
     start: float
     end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A recording as far as it is decoded."""
+
+    audio: Audio
+    speech: tuple[Span, ...]
+    """The speech found so far, in order; a span is here once its end is known."""
+    heard_s: float
+    """All speech that begins before this time is in ``speech``."""
+    finished: bool
+    """This is the whole recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +300,27 @@ class SpeakerTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownVoice:
+    """What a person's voice is like."""
+
+    name: str
+    voice: tuple[float, ...]
+    """The embedding of ``diarization.voices``: 256 values, length 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """Who spoke when in one recording."""
+
+    turns: tuple[SpeakerTurn, ...]
+    """In order of time; turns of two speakers may overlap."""
+    diarizer: str
+    """Who found it."""
+    voices: tuple[KnownVoice, ...] = ()
+    """The voice of each speaker who could be heard alone for long enough."""
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What was said in one recording."""
 
@@ -289,6 +338,10 @@ class Transcript:
     """How sure the model was of the language, 0..1; None where it was asked for or is the model's only one."""
     choices: tuple[str, ...] = ()
     """What was chosen for this recording, and why: model, profile, device, number type."""
+    turns: tuple[SpeakerTurn, ...] = ()
+    """Who spoke when, where that was asked for; turns of two speakers may overlap."""
+    diarizer: str = ""
+    """Who told the speakers apart; empty: nobody was asked."""
 
     @property
     def text(self) -> str:

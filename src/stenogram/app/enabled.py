@@ -142,8 +142,8 @@ def fetch_enabled(house: House, stop: threading.Event) -> None:
 
 
 def _wanted(house: House, stop: threading.Event) -> list[str]:
-    """The names of the enabled models, as soon as the database tells them."""
-    while not stop.is_set():
+    """The names of the enabled models, as soon as the database tells them; none where the stop comes first."""
+    while True:
         try:
             with house.db.write() as tx:
                 downloads.forget_broken_off(tx, HOST)
@@ -151,8 +151,8 @@ def _wanted(house: House, stop: threading.Event) -> list[str]:
                 return names(house, connection)
         except StenogramError as error:
             log.warning("the enabled models cannot be told yet: %s", error)
-            stop.wait(_ASK_AGAIN_S)
-    return []
+        if stop.wait(_ASK_AGAIN_S):
+            return []
 
 
 def _show_at_the_known_place(house: House) -> None:
