@@ -54,7 +54,7 @@ def check(house: House, order: Order) -> tuple[Order, list[Any]]:
     engine, files = validate(house.app, Request(Path(), order.model, order.run, profile=order.profile))
     if order.callback_url is not None:
         check_address(order.callback_url, house.server.callback_allow)
-    identity = [files.digest, engine.version, asdict(order.run), order.profile, order.compute_type]
+    identity: list[Any] = [files.digest, engine.version, asdict(order.run), order.profile, order.compute_type]
     if order.diarize.diarize:
         diarize.check(house, order.diarize)
         identity += [asdict(order.diarize), [(known.name, known.digest) for known in order.known_speakers]]
@@ -202,7 +202,11 @@ def _put(house: House, tx: Transaction, caller: Caller, entry: _Entry) -> Job:
     dedupe_key = _digest([scope, media.digest, entry.identity])
     settings = house.server
     by_setting = settings.delete_library_media if order.source == "v1" else settings.delete_service_media
-    options = {"run": asdict(order.run), "profile": order.profile, "compute_type": order.compute_type}
+    options: dict[str, Any] = {
+        "run": asdict(order.run),
+        "profile": order.profile,
+        "compute_type": order.compute_type,
+    }
     if order.diarize.diarize:
         options["diarize"] = asdict(order.diarize)
         options["known_speakers"] = [{"name": known.name, "sha256": known.digest} for known in order.known_speakers]

@@ -26,7 +26,7 @@ _OF_LOAD = ("compute_type",)
 
 def properties() -> dict[str, Mapping[str, Any]]:
     """Every option as a property of a form (JSON Schema)."""
-    found = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for group in (*GROUPS, DiarizeOptions):
         found |= schemas(group)
     return found | schemas(Settings, _OF_SETTINGS) | schemas(LoadOptions, _OF_LOAD)

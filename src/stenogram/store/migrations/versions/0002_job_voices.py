@@ -21,9 +21,7 @@ def upgrade() -> None:
         ),
         sa.Column("name", sa.Text(), nullable=False, comment="of the known speaker"),
         sa.Column("sha256", sa.Text(), nullable=False),
-        sa.Column(
-            "sound", sa.LargeBinary(), nullable=False, comment="a few seconds of a recording, as they were sent"
-        ),
+        sa.Column("sound", sa.LargeBinary(), nullable=False, comment="a few seconds of a recording, as they were sent"),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_job_voices_job_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", "place", name=op.f("pk_job_voices")),
     )
