@@ -1,14 +1,15 @@
-"""Engines and models: what is installed, and whether it is whole."""
+"""Engines, diarizers and models: what is installed, and whether it is whole."""
 
 from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterator
 
-from stenogram import engines, performance
+from stenogram import diarization, engines, performance
 from stenogram.app.doctor.finding import Finding, State
+from stenogram.cache.local import LocalCache
 from stenogram.config import Settings
-from stenogram.errors import EngineError, ModelError, ModelNotInstalled
+from stenogram.errors import DiarizationError, EngineError, ModelError, ModelNotInstalled
 from stenogram.models import catalogue, store
 from stenogram.protocols import Engine
 
@@ -37,6 +38,27 @@ def _engine(name: str, row: engines.Row, *, needed: bool) -> Finding:
     if fault is not None:
         return Finding("engine", bad, f"{name}: {versions}; the CPU cannot be used: {fault}")
     return Finding("engine", "good", f"{name}: {versions}; {devices}")
+
+
+def examine_diarizers(settings: Settings) -> Iterator[Finding]:
+    """One finding for each way to tell speakers apart."""
+    means = diarization.Means(settings, LocalCache(settings.cache_dir, settings.cache_max_mb * 2**20))
+    for name, row in diarization.DIARIZERS.items():
+        bad: State = "note" if row.extra else "warning"
+        if not row.installed:
+            package = f"stenogram[{row.extra}]" if row.extra else "stenogram"
+            advice = f"Get it: pip install {'' if row.extra else '--force-reinstall '}'{package}'"
+            yield Finding("speakers", bad, f"{name}: not installed", advice)
+            continue
+        versions = ", ".join(f"{package} {_version(package)}" for package in row.packages)
+        try:
+            fault = diarization.find(name, means).fault()
+        except (DiarizationError, ImportError, OSError) as error:  # a library that is there and cannot be loaded
+            fault = f"it cannot be loaded: {error}"
+        if fault is None:
+            yield Finding("speakers", "good", f"{name}: {versions}")
+        else:
+            yield Finding("speakers", bad, f"{name}: {versions}; it cannot be used: {fault}")
 
 
 def _devices(engine: Engine) -> str:
