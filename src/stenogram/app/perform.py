@@ -141,7 +141,7 @@ class _Reporter:
                 else:
                     self._attempt.tell(happenings=[("segment", msgspec.to_builtins(segment))])
             case events.SpeakersFound(speakers):
-                payload = {"diarizer": speakers.diarizer, "turns": msgspec.to_builtins(speakers.turns)}
+                payload = {"diarizer": speakers.diarizer, "turns": msgspec.to_builtins(list(speakers.turns))}
                 self._attempt.tell(happenings=[("speakers", payload)])
             case events.Warned(message):
                 self._attempt.tell(happenings=[("warning", {"message": message})])

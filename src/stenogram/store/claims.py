@@ -168,7 +168,7 @@ def answer(tx: Transaction, job_id: str, transcript: Transcript, stored: bytes) 
     if row is not None:
         told: list[Happening] = [("segment", as_json(segment)) for segment in transcript.segments]
         if transcript.diarizer:
-            told.append(("speakers", {"diarizer": transcript.diarizer, "turns": as_json(transcript.turns)}))
+            told.append(("speakers", {"diarizer": transcript.diarizer, "turns": as_json(list(transcript.turns))}))
         events.add(tx, job_id, row.attempt, told)
         _end(tx, row, transcript, stored)
 
