@@ -123,18 +123,6 @@ class _Reporter:
 
     def __call__(self, event: events.Event) -> None:
         match event:
-            case events.StageStarted("diarize"):
-                self._pass("diarize", 0.0, always=self._through["transcribe"] >= 1.0)
-            case events.StageStarted(stage):
-                # The guard sees only what was computed now: this attempt got further than those before.
-                self._note(stage, advanced=stage == "guard", always=stage != "guard")
-            case events.StageProgress("transcribe" | "diarize" as stage, done_s, total_s):
-                self._pass(stage, done_s / total_s if total_s else 0.0, duration=total_s)
-            case events.StageProgress(_, _, total_s):
-                self._note(self._progress.stage, duration=total_s)
-            case events.StageCached("transcript" | "diarize" as stage):
-                self._known.add(stage)
-                self._through["transcribe" if stage == "transcript" else stage] = 1.0
             case events.SegmentReady(segment):
                 if self._skip:
                     self._skip -= 1
@@ -145,6 +133,25 @@ class _Reporter:
                 self._attempt.tell(happenings=[("speakers", payload)])
             case events.Warned(message):
                 self._attempt.tell(happenings=[("warning", {"message": message})])
+            case _:
+                self._follow(event)
+
+    def _follow(self, event: events.Event) -> None:
+        match event:
+            case events.StageStarted("diarize"):
+                self._pass("diarize", 0.0, always=self._through["transcribe"] >= 1.0)
+            case events.StageStarted(stage):
+                # The guard sees only what was computed now: this attempt got further than those before.
+                self._note(stage, advanced=stage == "guard", always=stage != "guard")
+            case events.StageProgress("transcribe" | "diarize" as stage, done_s, total_s):
+                self._pass(stage, done_s / total_s if total_s else 0.0, duration=total_s)
+            case events.StageProgress(_, _, total_s):
+                self._note(self._progress.stage, duration=total_s)
+            case events.StageFinished("transcribe"):
+                self._pass("transcribe", 1.0)
+            case events.StageCached("transcript" | "diarize" as stage):
+                self._known.add(stage)
+                self._through["transcribe" if stage == "transcript" else stage] = 1.0
 
     @property
     def cached(self) -> bool:

@@ -111,6 +111,7 @@ class Show:
         match event:
             case events.StageProgress("transcribe", done_s, total_s):
                 self._advance(done_s, total_s)
+                self.transcribed |= total_s is not None and done_s >= total_s
             case events.StageProgress("diarize", done_s, total_s) if self.transcribed:
                 self._advance(done_s, total_s, what="speakers")
             case events.SegmentReady(segment) if self.lines:

@@ -154,7 +154,7 @@ def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output:
                     show.say(f"{source}: another recording has the name of its results; they are called {stem}")
                 transcript = transcribe_one(app, replace(request, source=path), Watch(show))
             _deliver(transcript, source, stem, output, show)
-        except (errors.InputError, errors.EngineError, errors.StorageError) as error:
+        except (errors.InputError, errors.EngineError, errors.DiarizationError, errors.StorageError) as error:
             worst = max(worst, exit_code(error))
             _tell_failure(source, error, output)
     return worst
@@ -215,6 +215,9 @@ def _print_json(
         "warnings": list(transcript.warnings),
         "outputs": [str(path) for path in written],
     }
+    if transcript.diarizer:
+        facts["diarizer"] = transcript.diarizer
+        facts["speakers"] = list(dict.fromkeys(turn.speaker for turn in transcript.turns))
     for name, body in bodies.items():
         if name != "text":
             facts[name] = json.loads(body) if name.endswith("json") else body

@@ -24,9 +24,7 @@ def examine_engines() -> Iterator[Finding]:
 def _engine(name: str, row: engines.Row, *, needed: bool) -> Finding:
     bad: State = "fault" if needed else "warning"
     if not row.installed:
-        package = f"stenogram[{row.extra}]" if row.extra else "stenogram"
-        advice = f"Get it: pip install {'' if row.extra else '--force-reinstall '}'{package}'"
-        return Finding("engine", "note" if row.extra else bad, f"{name}: not installed", advice)
+        return Finding("engine", "note" if row.extra else bad, f"{name}: not installed", _advice(row.extra))
     versions = ", ".join(f"{package} {_version(package)}" for package in row.packages)
     try:
         engine = engines.find(name)
@@ -46,9 +44,7 @@ def examine_diarizers(settings: Settings) -> Iterator[Finding]:
     for name, row in diarization.DIARIZERS.items():
         bad: State = "note" if row.extra else "warning"
         if not row.installed:
-            package = f"stenogram[{row.extra}]" if row.extra else "stenogram"
-            advice = f"Get it: pip install {'' if row.extra else '--force-reinstall '}'{package}'"
-            yield Finding("speakers", bad, f"{name}: not installed", advice)
+            yield Finding("speakers", bad, f"{name}: not installed", _advice(row.extra))
             continue
         versions = ", ".join(f"{package} {_version(package)}" for package in row.packages)
         try:
@@ -69,6 +65,11 @@ def _devices(engine: Engine) -> str:
         return "cpu (cuda: see above)"
     fault = engine.fault("cuda")
     return "cpu, cuda" if fault is None else f"cpu (cuda: {fault})"
+
+
+def _advice(extra: str | None) -> str:
+    """How to get what is not installed."""
+    return f"Get it: pip install 'stenogram[{extra}]'" if extra else "Get it: pip install --force-reinstall 'stenogram'"
 
 
 def _version(package: str) -> str:
