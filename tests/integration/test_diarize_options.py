@@ -149,6 +149,14 @@ def test_a_reference_that_is_too_large_is_a_413_with_the_numbers(client: TestCli
         assert answer.json()["error"]["param"] == references.REFERENCES
 
 
+def test_references_may_be_as_long_as_the_wire_allows(house: House, client: TestClient) -> None:
+    """Four of ten seconds, as waves of 48 kHz in stereo."""
+    url = "data:audio/wav;base64," + base64.b64encode(bytes(48_000 * 4 * 10)).decode()
+    job = submitted(house, client, known_speaker_names=list("abcd"), known_speaker_references=[url] * 4)
+
+    assert [known["name"] for known in job.options["known_speakers"]] == list("abcd")
+
+
 def test_a_diarizer_that_no_worker_has_is_refused(
     house: House, client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
