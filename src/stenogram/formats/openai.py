@@ -59,43 +59,37 @@ def diarized_json(transcript: Transcript, known_speakers: Sequence[str] = (), co
 
     A transcript without speakers has one, A.
     """
-    labels = Labels(known_speakers)
-    segments = [segment for segment in transcript.segments if segment.text]
-    speakers = [labels.of(segment.speaker) for segment in segments]
+    segments = diarized_segments(transcript, known_speakers)
     lines: list[str] = []
-    for number, (segment, speaker) in enumerate(zip(segments, speakers, strict=True)):
-        if number and speakers[number - 1] == speaker:
-            lines[-1] += f" {segment.text}"
+    for number, segment in enumerate(segments):
+        if number and segments[number - 1]["speaker"] == segment["speaker"]:
+            lines[-1] += f" {segment['text']}"
         else:
-            lines.append(f"{speaker}: {segment.text}")
+            lines.append(f"{segment['speaker']}: {segment['text']}")
     body = {
         "task": transcript.task,
         "duration": _seconds(transcript.duration),
         "text": "\n".join(lines),
-        "segments": [
-            diarized_segment(number, segment, speaker)
-            for number, (segment, speaker) in enumerate(zip(segments, speakers, strict=True), start=1)
-        ],
+        "segments": segments,
         "usage": usage(transcript, counted_in),
     }
     return encoded(body)
 
 
-def diarized_segment(number: int, segment: Segment, speaker: str) -> dict[str, Any]:
-    """The segment of this number, from 1; also the event of a stream that tells of it."""
-    return {
-        "type": "transcript.text.segment",
-        "id": segment_id(number),
-        "start": _seconds(segment.start),
-        "end": _seconds(segment.end),
-        "text": segment.text,
-        "speaker": speaker,
-    }
-
-
-def segment_id(number: int) -> str:
-    """What diarized_json calls its segment of this number, from 1."""
-    return f"seg_{number:03d}"
+def diarized_segments(transcript: Transcript, known_speakers: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The segments of diarized_json; each is also the event of a stream that tells of it."""
+    labels = Labels(known_speakers)
+    return [
+        {
+            "type": "transcript.text.segment",
+            "id": f"seg_{number:03d}",
+            "start": _seconds(segment.start),
+            "end": _seconds(segment.end),
+            "text": segment.text,
+            "speaker": labels.of(segment.speaker),
+        }
+        for number, segment in enumerate((segment for segment in transcript.segments if segment.text), start=1)
+    ]
 
 
 class Labels:
