@@ -180,7 +180,7 @@ def _readable(source: Path, settings: Settings) -> Iterator[Path]:
 def _deliver(transcript: Transcript, source: Path, stem: str, output: Output, show: Show) -> None:
     if output.lines and output.speakers:
         show.print(transcript.segments)
-    bodies = {name: formats.render(transcript, name, output.subtitles, GRANULARITIES) for name in output.formats}
+    bodies = {name: formats.render(transcript, name, output.subtitles, GRANULARITIES, stem) for name in output.formats}
     written = []
     if output.folder is not None:
         for name, body in bodies.items():
