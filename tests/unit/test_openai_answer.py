@@ -95,7 +95,7 @@ def test_silence_is_a_stream_of_its_last_event() -> None:
 
 
 def test_a_diarized_stream_has_a_segment_before_each_delta_which_names_it() -> None:
-    speaking = replace(SAID, segments=tuple(replace(s, speaker=f"S{s.id}") for s in SAID.segments))
+    speaking = replace(SAID, segments=tuple(replace(s, speaker=("SPEAKER_00", "S1")[s.id]) for s in SAID.segments))
     request = replace(PLAIN, response_format="diarized_json", speakers=("S1",))
     events = told(request, speaking)
 

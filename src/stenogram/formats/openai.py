@@ -62,8 +62,8 @@ def verbose_json(transcript: Transcript, granularities: Collection[Granularity] 
 def diarized_json(transcript: Transcript, known_speakers: Sequence[str] = (), counted_in: Usage = "duration") -> str:
     """The text by speakers: the names that are known, and letters for the others, in order of appearance.
 
-    A name is known where it is among ``known_speakers``, or is none that diarization makes up (``SPEAKER_00``). A
-    transcript without speakers has one, A.
+    Known is every name that diarization does not make up (``SPEAKER_00``). ``known_speakers`` are names that take no
+    letter even where they do not speak. A transcript without speakers has one, A.
     """
     segments = [segment for segment in transcript.segments if segment.text]
     labels = Labels([*known_speakers, *(segment.speaker for segment in segments if segment.speaker)])
@@ -105,17 +105,17 @@ def segment_id(number: int) -> str:
 
 
 class Labels:
-    """What the wire calls speakers; ``known`` are names that keep, but for those that diarization makes up."""
+    """What the wire calls speakers. ``known`` are the names that may come, so that no letter is one of them."""
 
     def __init__(self, known: Sequence[str] = ()) -> None:
-        self._known = {name for name in known if not _NAMELESS.fullmatch(name)}
+        taken = frozenset(known)
         self._labels: dict[str, str] = {}
-        self._free = (label for label in map(_letters, count()) if label not in self._known)
+        self._free = (label for label in map(_letters, count()) if label not in taken)
 
     def of(self, speaker: str | None) -> str:
-        """The label of a speaker: a known name as it is, else the next letter (A to Z, AA ...) that is no name."""
+        """The label of a speaker: a name as it is; the next free letter (A to Z, AA ...) for one that was made up."""
         name = speaker or ""
-        if name in self._known:
+        if name and not _NAMELESS.fullmatch(name):
             return name
         if name not in self._labels:
             self._labels[name] = next(self._free)
