@@ -62,4 +62,4 @@ def test_no_two_speakers_share_a_label(number: int) -> None:
     labels = openai.Labels()
 
     assert len({labels.of(f"SPEAKER_{each}") for each in range(number)}) == number
-    assert openai.Labels().of(None) == "A"
+    assert openai.Labels().of("x") == "A"

@@ -38,11 +38,7 @@ def test_a_letter_that_is_a_known_name_is_given_to_nobody_else() -> None:
 def test_letters_go_on_after_z() -> None:
     labels = openai.Labels()
 
-    assert [labels.of(f"SPEAKER_{number}") for number in range(53)][25:] == [
-        "Z",
-        *(f"A{chr(65 + n)}" for n in range(26)),
-        "BA",
-    ]
+    assert [labels.of(str(number)) for number in range(53)][25:] == ["Z", *(f"A{chr(65 + n)}" for n in range(26)), "BA"]
 
 
 @pytest.mark.parametrize(

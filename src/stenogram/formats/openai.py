@@ -62,60 +62,55 @@ def verbose_json(transcript: Transcript, granularities: Collection[Granularity] 
 def diarized_json(transcript: Transcript, known_speakers: Sequence[str] = (), counted_in: Usage = "duration") -> str:
     """The text by speakers: the names that are known, and letters for the others, in order of appearance.
 
-    Known is every name that diarization does not make up (``SPEAKER_00``). ``known_speakers`` are names that take no
-    letter even where they do not speak. A transcript without speakers has one, A.
+    A name is known where it is among ``known_speakers``, or is none that diarization makes up (``SPEAKER_00``). A
+    transcript without speakers has one, A.
     """
-    segments = [segment for segment in transcript.segments if segment.text]
-    labels = Labels([*known_speakers, *(segment.speaker for segment in segments if segment.speaker)])
-    speakers = [labels.of(segment.speaker) for segment in segments]
+    segments = diarized_segments(transcript, known_speakers)
     lines: list[str] = []
-    for number, (segment, speaker) in enumerate(zip(segments, speakers, strict=True)):
-        if number and speakers[number - 1] == speaker:
-            lines[-1] += f" {segment.text}"
+    for number, segment in enumerate(segments):
+        if number and segments[number - 1]["speaker"] == segment["speaker"]:
+            lines[-1] += f" {segment['text']}"
         else:
-            lines.append(f"{speaker}: {segment.text}")
+            lines.append(f"{segment['speaker']}: {segment['text']}")
     body = {
         "task": transcript.task,
         "duration": _seconds(transcript.duration),
         "text": "\n".join(lines),
-        "segments": [
-            diarized_segment(number, segment, speaker)
-            for number, (segment, speaker) in enumerate(zip(segments, speakers, strict=True), start=1)
-        ],
+        "segments": segments,
         "usage": usage(transcript, counted_in),
     }
     return encoded(body)
 
 
-def diarized_segment(number: int, segment: Segment, speaker: str) -> dict[str, Any]:
-    """The segment of this number, from 1; also the event of a stream that tells of it."""
-    return {
-        "type": "transcript.text.segment",
-        "id": segment_id(number),
-        "start": _seconds(segment.start),
-        "end": _seconds(segment.end),
-        "text": segment.text,
-        "speaker": speaker,
-    }
-
-
-def segment_id(number: int) -> str:
-    """What diarized_json calls its segment of this number, from 1."""
-    return f"seg_{number:03d}"
+def diarized_segments(transcript: Transcript, known_speakers: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The segments of diarized_json; each is also the event of a stream that tells of it."""
+    segments = [segment for segment in transcript.segments if segment.text]
+    labels = Labels([*known_speakers, *(segment.speaker for segment in segments if segment.speaker)])
+    return [
+        {
+            "type": "transcript.text.segment",
+            "id": f"seg_{number:03d}",
+            "start": _seconds(segment.start),
+            "end": _seconds(segment.end),
+            "text": segment.text,
+            "speaker": labels.of(segment.speaker),
+        }
+        for number, segment in enumerate(segments, start=1)
+    ]
 
 
 class Labels:
-    """What the wire calls speakers. ``known`` are the names that may come, so that no letter is one of them."""
+    """What the wire calls speakers; ``known`` are names that keep, but for those that diarization makes up."""
 
     def __init__(self, known: Sequence[str] = ()) -> None:
-        taken = frozenset(known)
+        self._known = {name for name in known if not _NAMELESS.fullmatch(name)}
         self._labels: dict[str, str] = {}
-        self._free = (label for label in map(_letters, count()) if label not in taken)
+        self._free = (label for label in map(_letters, count()) if label not in self._known)
 
     def of(self, speaker: str | None) -> str:
-        """The label of a speaker: a name as it is; the next free letter (A to Z, AA ...) for one that was made up."""
+        """The label of a speaker: a known name as it is, else the next letter (A to Z, AA ...) that is no name."""
         name = speaker or ""
-        if name and not _NAMELESS.fullmatch(name):
+        if name in self._known:
             return name
         if name not in self._labels:
             self._labels[name] = next(self._free)
