@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stenogram import languages
-from stenogram.app import enabled
+from stenogram.app import enabled, transcripts
 from stenogram.app.house import House
 from stenogram.app.transcribe import Request, validate
 from stenogram.config import Profile
@@ -117,10 +117,13 @@ def listing(
 
 
 def transcript(house: House, caller: Caller, job_id: str) -> Transcript:
-    """The transcript of a job that succeeded. Raises ``NotFound``, ``Conflict`` while there is none."""
+    """The transcript of a job that succeeded, with the names that its owner gave.
+
+    Raises ``NotFound``, ``Conflict`` while there is none.
+    """
     job = find(house, caller, job_id)
     with house.db.read() as connection:
-        found = results.find(connection, job_id)
+        found = transcripts.read(connection, job_id)
     if found is None:
         raise Conflict(what=f"job {job_id}", cause=f"it is {job.state}, so there is no transcript")
     return found

@@ -27,9 +27,7 @@ def upgrade() -> None:
         sa.Column("speaker_id", sa.Text(), nullable=False),
         sa.Column("sample", sa.Text(), nullable=False, comment="SHA-256 of the recording it was heard in"),
         sa.Column("voice", sa.LargeBinary(), nullable=False, comment="float32, little-endian"),
-        sa.Column(
-            "network", sa.Text(), nullable=False, comment="version of what made it: others are not comparable"
-        ),
+        sa.Column("network", sa.Text(), nullable=False, comment="version of what made it: others are not comparable"),
         sa.Column("heard_s", sa.Float(), nullable=False, comment="speech it was made from"),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(
