@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import msgspec
 
-from stenogram.app import transcripts
+from stenogram.app import enrol, transcripts
 from stenogram.app.house import House
 from stenogram.errors import StenogramError
 from stenogram.store import idempotency, jobs
@@ -71,6 +71,8 @@ def tidy(house: House) -> None:
     while delete_media(house):
         pass
     while retire(house):
+        pass
+    while enrol.forget_left(house):
         pass
     with house.db.write() as tx:
         idempotency.expire(tx, time.time() - _DAY_S)

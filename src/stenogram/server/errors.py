@@ -108,7 +108,11 @@ _PARAMS = {
     "language_not_supported": "language",
     "callback_refused": "callback_url",
     **dict.fromkeys(
-        ("not_media", "empty_file", "no_audio", "damaged_media", "decoder_crashed", "too_long", "too_large"), "file"
+        (
+            *("not_media", "empty_file", "no_audio", "damaged_media", "decoder_crashed"),
+            *("too_long", "too_large", "too_little_speech"),
+        ),
+        "file",
     ),
 }
 

@@ -1,0 +1,200 @@
+"""Use cases: people whose voices are known, so that they are called by name in every recording.
+
+What is kept of a voice is biometric data. Nothing is kept, and nobody recognised, unless somebody asks for it; what is
+removed is gone from the tables, and on SQLite overwritten in the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stenogram import config
+from stenogram.app.root import App
+from stenogram.audio.decode import check_readable
+from stenogram.cache import workspace
+from stenogram.config import ServerSettings, Settings
+from stenogram.diarization.rename import check_name
+from stenogram.errors import Conflict, NotFound, TooLittleSpeech
+from stenogram.job import Caller
+from stenogram.pipeline import keys
+from stenogram.protocols import Stop
+from stenogram.store import schema, speakers
+from stenogram.store.database import Database
+from stenogram.store.speakers import Speaker, Voice
+from stenogram.types import SAMPLE_RATE, DecodeOptions, KnownVoice, Span, VadOptions
+
+if TYPE_CHECKING:
+    from stenogram.types import Samples
+
+LEAST_S = 2.0
+"""Less speech than this tells too little of a voice."""
+MOST_S = 30.0
+"""More speech than this tells hardly more: what follows is not looked at."""
+_BLOCK = 30 * SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What tells how a voice sounds."""
+
+    version: str
+    """Voices that another version made cannot be compared."""
+    voice_of: Callable[[Samples], Sequence[float]]
+    """Speech of one person, float32 ``[n]`` at 16 kHz -> 256 values, length 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The voices to recognise people by."""
+
+    voices: tuple[KnownVoice, ...]
+    """One for each sample: a person may have several."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know."""
+
+    @property
+    def digest(self) -> str:
+        """Equal where the same people would be recognised: for what makes two jobs identical."""
+        told = json.dumps([[each.name, *each.voice] for each in self.voices])
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+def hear(app: App, source: Path, listener: Listener, stop: Stop = lambda: False) -> Voice:
+    """How the person in a recording sounds, by the first ``MOST_S`` of speech in it.
+
+    Raises ``TooLittleSpeech`` for less than ``LEAST_S``, other ``InputError``, ``StorageError``, ``Cancelled``.
+    """
+    check_readable(source)
+    sample = keys.of_file(source, stop)
+    with workspace(app.settings.cache_dir) as folder:
+        speech = _speech(app, source, folder, stop)
+    heard_s = len(speech) / SAMPLE_RATE
+    if heard_s < LEAST_S:
+        raise TooLittleSpeech(path=source, heard_s=heard_s, least_s=LEAST_S)
+    return Voice(tuple(map(float, listener.voice_of(speech))), listener.version, sample, round(heard_s, 3))
+
+
+def _speech(app: App, source: Path, folder: Path, stop: Stop) -> Samples:
+    """The first speech of a recording, without the pauses."""
+    import numpy as np
+
+    vad, spans, fed = app.open_vad(VadOptions()), list[Span](), 0
+    with closing(app.decoder.decode(source, folder, DecodeOptions(), stop)) as decoding:
+        for decoded in decoding:
+            audio = decoded.audios[0]
+            while fed < audio.sample_count and _length_s(spans) < MOST_S:
+                block = audio.window(fed, fed + _BLOCK)
+                spans += vad.feed(block)
+                fed += len(block)
+            if _length_s(spans) >= MOST_S:
+                break
+        else:
+            spans += vad.finish()
+        pieces = [audio.window(round(span.start * SAMPLE_RATE), round(span.end * SAMPLE_RATE)) for span in spans]
+    return np.concatenate([np.empty(0, np.float32), *pieces])[: round(MOST_S * SAMPLE_RATE)]
+
+
+def _length_s(spans: Sequence[Span]) -> float:
+    return sum(span.end - span.start for span in spans)
+
+
+def add(db: Database, owner: str | None, name: str, voices: Sequence[Voice]) -> Speaker:
+    """Know a person by these voices too; the same recordings again change nothing. Raises ``OptionError``."""
+    name = check_name(name)
+    with db.write() as tx:
+        found = speakers.find(tx.connection, speakers.put(tx, owner, name, voices))
+    if found is None:  # it was put in a moment ago, in this transaction
+        raise NotFound(what="speaker", id=name)
+    return found
+
+
+def listing(db: Database, caller: Caller) -> list[Speaker]:
+    """The people whom the caller may see, by name."""
+    with db.read() as connection:
+        return speakers.listing(connection, caller.owner, everybody=caller.admin)
+
+
+def find(db: Database, caller: Caller, speaker_id: str) -> Speaker:
+    """Raises ``NotFound``, also for a speaker of another owner."""
+    with db.read() as connection:
+        found = speakers.find(connection, speaker_id)
+    if found is None or not caller.owns(found.owner):
+        raise NotFound(what="speaker", id=speaker_id)
+    return found
+
+
+def find_named(db: Database, owner: str | None, name: str) -> Speaker:
+    """The owner's speaker of this name. Raises ``NotFound``."""
+    with db.read() as connection:
+        found = speakers.find_named(connection, owner, " ".join(name.split()))
+    if found is None:
+        raise NotFound(what="speaker", id=name)
+    return found
+
+
+def rename(db: Database, speaker: Speaker, name: str) -> Speaker:
+    """Call a person otherwise. Raises ``OptionError``, ``Conflict`` where there is another one of this name."""
+    name = check_name(name)
+    with db.write() as tx:
+        other = speakers.find_named(tx.connection, speaker.owner, name)
+        if other is not None and other.id != speaker.id:
+            raise Conflict(what=f"speaker {name}", cause="there is one of this name; remove one of the two first")
+        speakers.rename(tx, speaker.id, name)
+        found = speakers.find(tx.connection, speaker.id)
+    if found is None:
+        raise NotFound(what="speaker", id=speaker.id)
+    return found
+
+
+def remove(db: Database, chosen: Sequence[Speaker]) -> None:
+    """Forget people and their voices for good."""
+    with db.write() as tx:
+        for speaker in chosen:
+            speakers.remove(tx, speaker.id)
+    db.forget_log()
+
+
+def known_of(db: Database, owner: str | None, version: str) -> Known:
+    """The voices that an owner keeps, as far as they can be compared with those that ``version`` hears."""
+    with db.read() as connection:
+        found = speakers.listing(connection, owner)
+    voices = tuple(
+        KnownVoice(each.name, voice.values) for each in found for voice in each.voices if voice.network == version
+    )
+    left_out = [each.name for each in found if not comparable(each, version)]
+    warnings = [] if found else ["No voices are kept to recognise people by. Add some: stenogram speakers add"]
+    if left_out:
+        told = ", ".join(left_out)
+        warnings.append(f"Not recognised, for an older version heard their voices; add their recordings anew: {told}.")
+    return Known(voices, tuple(warnings))
+
+
+def known_here(settings: Settings, version: str) -> Known:
+    """The voices that are nobody's in particular, in the database of this machine's settings."""
+    with schema.opened(settings, config.read(ServerSettings)) as db:
+        return known_of(db, None, version)
+
+
+def comparable(speaker: Speaker, version: str) -> bool:
+    """Whether a person can be recognised by what this version hears."""
+    return any(voice.network == version for voice in speaker.voices)
+
+
+def version() -> str:
+    """The version of what hears voices now."""
+    from stenogram.diarization import voices
+
+    return voices.VERSION
+
+
+def listener_of(app: App) -> Listener:
+    """What hears voices, loaded once for an app."""
+    from stenogram.diarization import voices
+
+    return Listener(voices.VERSION, voices.voice_of)
