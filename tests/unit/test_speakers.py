@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -185,8 +185,9 @@ def test_where_there_is_no_database_yet_nobody_is_known(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def app() -> App:
-    return make_app()
+def app() -> Iterator[App]:
+    with make_app() as opened:
+        yield opened
 
 
 def listener(heard: list[Samples]) -> Listener:
