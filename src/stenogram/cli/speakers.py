@@ -43,7 +43,7 @@ def add(name: str, files: tuple[Path, ...], *, owner: str | None, as_json: bool,
     """Know a person by recordings in which only they speak; more recordings may follow.
 
     FILE is any audio or video file with at least 2 s of speech; of a long one the first 30 s of speech count. A sample
-    from each room and microphone helps. Of all files one is unusable: then nothing is kept.
+    from each room and microphone helps. Where one file is of no use, none is kept.
     """
     name = check_name(name)
     settings = replace(config.read(Settings, given), preload="")
