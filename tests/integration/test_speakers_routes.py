@@ -29,6 +29,7 @@ from stenogram.jobs.worker import Worker
 from stenogram.server.asgi import build
 from stenogram.store import claims, workers
 from stenogram.store import jobs as job_rows
+from stenogram.store.speakers import Voice
 from stenogram.store.tables import jobs as job_table
 from stenogram.types import Segment, SpeakerTurn, Transcript, Word
 from tests.service import keep, kept
@@ -175,7 +176,7 @@ def test_what_is_of_no_use_is_refused_with_the_reason_and_not_kept(listening: Si
 
 def test_each_owner_s_people_are_theirs(site: Site) -> None:
     """Another's are answered like those that never were; who may only read changes nothing."""
-    voice = speakers.Voice((0.0,) * 256, speakers.version(), "aa" * 32, 9.0)
+    voice = Voice((0.0,) * 256, speakers.version(), "aa" * 32, 9.0)
     ann = speakers.add(site.house.db, "anna", "Ann", [voice])
     ben = speakers.add(site.house.db, "bert", "Ann", [voice])
     path = f"/api/v1/speakers/{ann.id}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,18 +84,17 @@ def _speech(app: App, source: Path, folder: Path, stop: Stop) -> Samples:
     import numpy as np
 
     vad, spans, fed = app.open_vad(VadOptions()), list[Span](), 0
-    with closing(app.decoder.decode(source, folder, DecodeOptions(), stop)) as decoding:
-        for decoded in decoding:
-            audio = decoded.audios[0]
-            while fed < audio.sample_count and _length_s(spans) < MOST_S:
-                block = audio.window(fed, fed + _BLOCK)
-                spans += vad.feed(block)
-                fed += len(block)
-            if _length_s(spans) >= MOST_S:
-                break
-        else:
-            spans += vad.finish()
-        pieces = [audio.window(round(span.start * SAMPLE_RATE), round(span.end * SAMPLE_RATE)) for span in spans]
+    for decoded in app.decoder.decode(source, folder, DecodeOptions(), stop):
+        audio = decoded.audios[0]
+        while fed < audio.sample_count and _length_s(spans) < MOST_S:
+            block = audio.window(fed, fed + _BLOCK)
+            spans += vad.feed(block)
+            fed += len(block)
+        if _length_s(spans) >= MOST_S:
+            break
+    else:
+        spans += vad.finish()
+    pieces = [audio.window(round(span.start * SAMPLE_RATE), round(span.end * SAMPLE_RATE)) for span in spans]
     return np.concatenate([np.empty(0, np.float32), *pieces])[: round(MOST_S * SAMPLE_RATE)]
 
 

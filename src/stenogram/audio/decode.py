@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -88,7 +88,7 @@ class Decoder:
 
     def decode(
         self, source: Path, folder: Path, options: DecodeOptions, stop: Stop, *, first_s: float | None = None
-    ) -> Generator[Decoded, None, None]:
+    ) -> Iterator[Decoded]:
         """Decode ``source`` into files in ``folder`` (the caller's to make and to remove); yield snapshots.
 
         The first comes after some 5 s of sound, the last has ``finished``. Decoding does not wait for the reader.

@@ -43,8 +43,8 @@ class TranscriptView(BaseModel):
     segments: list[dict[str, Any]] = Field(description="With words, times, probabilities, speakers")
     warnings: list[str]
     choices: list[str] = Field(description="What was chosen for this recording, and why")
-    turns: list[dict[str, Any]] = Field(description="Who spoke when; turns of two speakers may overlap")
-    diarizer: str = Field(description="Who told the speakers apart; empty: nobody was asked", examples=["built-in"])
+    turns: list[dict[str, Any]] = Field(description="Who spoke when: start, end, speaker; they may overlap")
+    diarizer: str = Field(description="Who told the speakers apart; empty: nobody was asked")
 
 
 class SpeakerShare(BaseModel):
