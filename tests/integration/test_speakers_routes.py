@@ -257,6 +257,8 @@ def test_speakers_are_listed_renamed_and_made_one(site: Site) -> None:
     ("names", "status", "told"),
     [
         ({"SPEAKER_09": "Ann"}, 404, "No speaker SPEAKER_09. There are: Ann, SPEAKER_01, SPEAKER_02."),
+        ({"\ud800": "Ann"}, 404, "No speaker '\\ud800'"),
+        ({A: "\ud800"}, 400, "control characters"),
         ({A: " "}, 400, "called something"),
         ({A: "a" * 101}, 400, "longer than 100"),
         ({A: "a\x00b"}, 400, "control characters"),
@@ -270,7 +272,8 @@ def test_names_that_cannot_be_change_nothing(site: Site, names: Any, status: int
     path = f"/api/v1/transcriptions/{job_id}/speakers"
     site.ask("anna", "PATCH", path, json={A: "Ann"})
     given = names if isinstance(names, list) else {B: "Ben", **names}
-    answer = site.ask("anna", "PATCH", path, json=given)
+    sent = {"x-api-key": KEYS["anna"], "content-type": "application/json"}
+    answer = site.http.request("PATCH", path, content=json.dumps(given), headers=sent)
 
     assert answer.status_code == status, answer.text
     assert told in answer.json()["error"]["message"]
