@@ -84,9 +84,9 @@ def check_name(name: str) -> str:
 def unknown(speaker: str, present: Iterable[str]) -> NotFound:
     """The error for somebody who does not speak in a transcript."""
     there = ", ".join(present)
-    return NotFound(
-        f"No speaker {speaker}. {f'There are: {there}.' if there else 'No speakers were told apart in it.'}"
-    )
+    advice = f"There are: {there}." if there else "No speakers were told apart in it."
+    shown = speaker if speaker.isprintable() else ascii(speaker)  # half a character cannot be sent back
+    return NotFound(f"No speaker {shown[:MOST_NAME_CHARS]}. {advice}")
 
 
 def _parts(transcript: Transcript) -> Iterable[SpeakerTurn | Segment | Word]:
