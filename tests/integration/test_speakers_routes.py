@@ -7,7 +7,7 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from stenogram.accounts import keys as accounts
 from stenogram.accounts.keys import Wish
 from stenogram.app import enrol, housekeeping, jobs, speakers
 from stenogram.app.house import House
-from stenogram.app.speakers import Listener
 from stenogram.config import ServerSettings, Settings
+from stenogram.diarization.voices import EMBEDDING
 from stenogram.errors import NotAllowed, NotFound
 from stenogram.job import Caller
 from stenogram.jobs.worker import Worker
@@ -31,7 +31,8 @@ from stenogram.store import claims, workers
 from stenogram.store import jobs as job_rows
 from stenogram.store.speakers import Voice
 from stenogram.store.tables import jobs as job_table
-from stenogram.types import Segment, SpeakerTurn, Transcript, Word
+from stenogram.types import Audio, Segment, Span, SpeakerTurn, Transcript, Word
+from tests.integration.conftest import Server
 from tests.service import keep, kept
 
 A, B, C = "SPEAKER_00", "SPEAKER_01", "SPEAKER_02"
@@ -99,12 +100,14 @@ def site(tmp_path: Path, database_url: str) -> Iterator[Site]:
             yield Site(http, house)
 
 
+def one_voice(_audio: Audio, _speech: Sequence[Span]) -> tuple[float, ...]:
+    return (1 / 16,) * 256
+
+
 @pytest.fixture
-def listening(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def listening(site: Site) -> Iterator[Site]:
     """With a worker that hears the same voice in everything."""
-    listener = Listener("7", lambda _samples: [1 / 16] * 256)
-    monkeypatch.setattr(speakers, "version", lambda: "7")
-    worker = Worker(site.house.db, site.house.queue, "w", functools.partial(enrol.perform, site.house, listener))
+    worker = Worker(site.house.db, site.house.queue, "w", functools.partial(enrol.perform, site.house, one_voice))
     stop = threading.Event()
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()
@@ -130,7 +133,7 @@ def test_a_person_is_added_listed_renamed_and_forgotten(listening: Site, beckett
     assert site.ask("anna", "GET", "/api/v1/speakers").json() == {"speakers": [ann]}
     assert site.ask("anna", "GET", f"/api/v1/speakers/{ann['id']}").json() == ann
     assert not any(len(str(value)) > 100 for value in ann.values())  # what the voice is like is not told
-    known = speakers.known_of(site.house.db, "anna", "7")
+    known = speakers.known_of(site.house.db, "anna")
     assert [(voice.name, len(voice.voice)) for voice in known.voices] == [("Ann", 256), ("Ann", 256)]
 
     # Nothing is left of the jobs: no recording, no file's name, no list has them.
@@ -146,7 +149,7 @@ def test_a_person_is_added_listed_renamed_and_forgotten(listening: Site, beckett
     assert site.ask("anna", "PATCH", path, json={"name": "Ben"}).status_code == 409
     assert site.ask("anna", "DELETE", path).status_code == 204
     assert site.ask("anna", "GET", path).status_code == 404
-    assert [voice.name for voice in speakers.known_of(site.house.db, "anna", "7").voices] == ["Ben"]
+    assert [voice.name for voice in speakers.known_of(site.house.db, "anna").voices] == ["Ben"]
 
 
 def test_what_is_of_no_use_is_refused_with_the_reason_and_not_kept(listening: Site, beckett: Path) -> None:
@@ -176,7 +179,7 @@ def test_what_is_of_no_use_is_refused_with_the_reason_and_not_kept(listening: Si
 
 def test_each_owner_s_people_are_theirs(site: Site) -> None:
     """Another's are answered like those that never were; who may only read changes nothing."""
-    voice = Voice((0.0,) * 256, speakers.version(), "aa" * 32, 9.0)
+    voice = Voice((0.0,) * 256, EMBEDDING, "aa" * 32, 9.0)
     ann = speakers.add(site.house.db, "anna", "Ann", [voice])
     ben = speakers.add(site.house.db, "bert", "Ann", [voice])
     path = f"/api/v1/speakers/{ann.id}"
@@ -215,6 +218,25 @@ def test_a_job_of_a_request_that_went_away_is_put_away_with_its_recording(site: 
             jobs.find(house, Caller(), job.id)
     assert kept(house) == []
     assert not (Path(house.server.archive_url.removeprefix("file://"))).exists()  # type: ignore[union-attr]
+
+
+def test_a_real_worker_hears_a_real_voice(server: Server, beckett: Path) -> None:
+    """The server's own process computes nothing; without keys, people are the command line's too."""
+    with server.client() as client:
+        files = {"file": ("ann.wav", beckett.read_bytes())}
+        answer = client.post("/api/v1/speakers", data={"name": "Ann"}, files=files)
+        assert answer.status_code == 201, answer.text
+        ann = answer.json()
+        short = {"file": ("short.wav", beckett.read_bytes()[:48_000])}
+        refused = client.post("/api/v1/speakers", data={"name": "Ann"}, files=short)
+        known = speakers.known_here(Settings(home=str(server.home)))
+        client.delete(f"/api/v1/speakers/{ann['id']}").raise_for_status()
+
+        assert (ann["owner"], ann["samples"], ann["outdated"]) == (None, 1, False)
+        assert refused.json()["error"]["code"] == "too_little_speech"
+        assert [voice.name for voice in known.voices] == ["Ann"]
+        assert sum(value**2 for value in known.voices[0].voice) == pytest.approx(1.0, abs=0.01)
+        assert client.get("/api/v1/speakers").json() == {"speakers": []}
 
 
 # --- speakers of a transcript ---

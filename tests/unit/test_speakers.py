@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,10 @@ import pytest
 from sqlalchemy import func, select
 
 from stenogram.app import App, speakers
-from stenogram.app.speakers import LEAST_S, MOST_S, Listener
+from stenogram.app.speakers import LEAST_S, MOST_S, PAUSE_S
+from stenogram.bundled import asset
 from stenogram.config import Settings, read
+from stenogram.diarization.voices import EMBEDDING, LIKE
 from stenogram.errors import Cancelled, Conflict, NotFound, NotMedia, OptionError, TooLittleSpeech
 from stenogram.job import Caller
 from stenogram.store import schema
@@ -24,14 +27,14 @@ from stenogram.store.database import Database
 from stenogram.store.speakers import Voice
 from stenogram.store.tables import speaker_voices
 from stenogram.testing import make_app
-from stenogram.types import SAMPLE_RATE
+from stenogram.types import SAMPLE_RATE, Audio, Span
 from tests.service import read_wav, write_wav
 
 if TYPE_CHECKING:
     from stenogram.types import Samples
 
 EVERYBODY = Caller()
-ANN = Voice(tuple(float(np.float32(value / 7)) for value in range(256)), "1", "aa" * 32, 10.0)
+ANN = Voice(tuple(float(np.float32(value / 7)) for value in range(256)), EMBEDDING, "aa" * 32, 10.0)
 PHONE = replace(ANN, values=tuple(reversed(ANN.values)), sample="bb" * 32)
 
 
@@ -69,7 +72,7 @@ def test_each_owner_has_people_of_their_own(db: Database) -> None:
         speakers.find(db, of("anna"), his.id)
     with pytest.raises(NotFound):
         speakers.find(db, of("anna"), nobodys.id)
-    assert [voice.voice for voice in speakers.known_of(db, "bob", "1").voices] == [PHONE.values]
+    assert [voice.voice for voice in speakers.known_of(db, "bob").voices] == [PHONE.values]
 
 
 def test_several_workers_may_add_to_one_person_at_once(db: Database) -> None:
@@ -96,37 +99,28 @@ def test_a_new_name_and_one_that_is_taken(db: Database) -> None:
         speakers.find_named(db, None, "Ann")
 
 
+OLDER = replace(ANN, network="older")
+
+
 def test_voices_of_another_version_are_not_compared_and_that_is_said(db: Database) -> None:
-    speakers.add(db, None, "Ann", [ANN])
-    speakers.add(db, None, "Ben", [replace(PHONE, network="2")])
-    known = speakers.known_of(db, None, "2")
+    speakers.add(db, None, "Ann", [OLDER])
+    speakers.add(db, None, "Ben", [PHONE])
+    known = speakers.known_of(db, None)
 
     assert [voice.name for voice in known.voices] == ["Ben"]
     assert len(known.warnings) == 1
     assert "Ann" in known.warnings[0]
     assert "Ben" not in known.warnings[0]
-    assert speakers.known_of(db, "nobody", "2").warnings != ()
+    assert [speakers.is_outdated(each) for each in speakers.listing(db, EVERYBODY)] == [True, False]
+    assert "stenogram speakers add" in speakers.known_of(db, "nobody").warnings[0]
 
 
 def test_a_voice_of_this_version_takes_the_place_of_those_of_others(db: Database) -> None:
     """What can be compared with nothing is not kept."""
-    speakers.add(db, None, "Ann", [ANN, PHONE])
-    new = replace(ANN, network="2")
+    speakers.add(db, None, "Ann", [OLDER, replace(OLDER, sample="cc" * 32)])
 
-    assert speakers.add(db, None, "Ann", [new]).voices == (new,)
-    assert speakers.known_of(db, None, "2").warnings == ()
-
-
-def test_the_digest_tells_whether_the_same_people_would_be_recognised(db: Database) -> None:
-    """It is part of what makes two jobs identical: owners who know other people must not get each other's names."""
-    empty = speakers.known_of(db, None, "1").digest
-    ann = speakers.add(db, None, "Ann", [ANN])
-    one = speakers.known_of(db, None, "1").digest
-    speakers.add(db, "anna", "Ann", [ANN])
-    speakers.rename(db, ann, "Anna")
-
-    assert len({empty, one, speakers.known_of(db, None, "1").digest}) == 3
-    assert speakers.known_of(db, "anna", "1").digest == one
+    assert speakers.add(db, None, "Ann", [ANN]).voices == (ANN,)
+    assert speakers.known_of(db, None).warnings == ()
 
 
 def test_who_is_removed_is_gone_with_all_their_voices(db: Database) -> None:
@@ -175,7 +169,7 @@ def test_other_processes_that_read_do_not_keep_a_removal_waiting(tmp_path: Path)
 
 
 def test_where_there_is_no_database_yet_nobody_is_known(tmp_path: Path) -> None:
-    known = speakers.known_here(read(Settings, {"home": str(tmp_path)}), "1")
+    known = speakers.known_here(read(Settings, {"home": str(tmp_path)}))
 
     assert known.voices == ()
     assert "stenogram speakers add" in known.warnings[0]
@@ -190,38 +184,59 @@ def app() -> Iterator[App]:
         yield opened
 
 
-def listener(heard: list[Samples]) -> Listener:
-    """Says of each voice the same, and keeps what it was given."""
+@dataclass
+class Ear:
+    """Says the same of each voice, and keeps what it heard."""
 
-    def voice_of(samples: Samples) -> list[float]:
-        heard.append(samples)
-        return [0.5] * 256
+    sound: list[Samples] = field(default_factory=list)
+    speech: list[Span] = field(default_factory=list)
 
-    return Listener("7", voice_of)
+    def __call__(self, audio: Audio, speech: Sequence[Span]) -> tuple[float, ...]:
+        self.speech += speech
+        self.sound += [audio.window(round(s.start * SAMPLE_RATE), round(s.end * SAMPLE_RATE)) for s in speech]
+        return (0.5,) * 256
 
 
-def test_what_is_heard_is_the_first_speech_without_its_pauses(
-    app: App, two_cities: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_heard_is_the_first_speech_without_its_pauses(app: App, two_cities: Path, tmp_path: Path) -> None:
     """A recording of 44 s has more speech than is listened to; a long silence before it counts for nothing."""
     sound, rate = read_wav(two_cities)
     quiet = np.zeros(60 * rate, np.float32)
     late = write_wav(tmp_path / "late.wav", np.concatenate([quiet, sound]), rate)
-    heard: list[Samples] = []
-    voice = speakers.hear(app, late, listener(heard))
+    ear = Ear()
+    voice = speakers.hear(app, late, ear)
 
-    assert (voice.network, voice.heard_s, len(voice.values)) == ("7", MOST_S, 256)
-    assert len(heard[0]) == round(MOST_S * SAMPLE_RATE)
-    assert float(np.mean(np.abs(heard[0]) < 1e-4)) < 0.2
+    assert (voice.network, voice.heard_s, len(voice.values)) == (EMBEDDING, MOST_S, 256)
+    assert ear.speech[0].start > 60
+    assert MOST_S <= sum(span.end - span.start for span in ear.speech) < MOST_S + 5  # pauses between words
+    assert all(after.start - before.end >= PAUSE_S for before, after in pairwise(ear.speech))
+    assert float(np.mean(np.abs(np.concatenate(ear.sound)) < 1e-4)) < 0.2
 
 
 def test_the_same_recording_is_the_same_sample_under_any_name(app: App, beckett: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.bin"
     copy.write_bytes(beckett.read_bytes())
-    first, second = speakers.hear(app, beckett, listener([])), speakers.hear(app, copy, listener([]))
+    first, second = speakers.hear(app, beckett, Ear()), speakers.hear(app, copy, Ear())
 
     assert first == second
     assert LEAST_S < first.heard_s < 10
+
+
+def test_the_network_knows_a_person_again_and_another_one_apart(app: App, two_cities: Path, tmp_path: Path) -> None:
+    """Two parts of one reader's recording, and what others say."""
+    sound, rate = read_wav(two_cities)
+    voice_of = speakers.open_listener()
+    reader, again, others = (
+        np.array(speakers.hear(app, path, voice_of).values)
+        for path in (
+            write_wav(tmp_path / "first.wav", sound[: 15 * rate], rate),
+            write_wav(tmp_path / "last.wav", sound[25 * rate :], rate),
+            asset("assets/endgame_nagg_nell.wav"),
+        )
+    )
+
+    assert float(np.linalg.norm(reader)) == pytest.approx(1.0, abs=0.01)
+    assert float(reader @ again) > LIKE
+    assert float(reader @ others) < LIKE
 
 
 def cut(seconds: float) -> Callable[[Path, Path], Path]:
@@ -241,15 +256,15 @@ def test_too_little_speech_is_refused_with_the_measure(
     app: App, two_cities: Path, tmp_path: Path, make: Callable[[Path, Path], Path]
 ) -> None:
     with pytest.raises(TooLittleSpeech, match=r"\d\.\d s of speech in it.* 2 s"):
-        speakers.hear(app, make(two_cities, tmp_path), listener([]))
+        speakers.hear(app, make(two_cities, tmp_path), Ear())
 
 
 def test_what_is_no_recording_is_refused_as_everywhere(app: App, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no sound at all")
     with pytest.raises(NotMedia):
-        speakers.hear(app, tmp_path / "notes.txt", listener([]))
+        speakers.hear(app, tmp_path / "notes.txt", Ear())
 
 
 def test_listening_can_be_stopped(app: App, two_cities: Path) -> None:
     with pytest.raises(Cancelled):
-        speakers.hear(app, two_cities, listener([]), lambda: True)
+        speakers.hear(app, two_cities, Ear(), lambda: True)

@@ -13,7 +13,7 @@ from typing import Any
 from stenogram.accounts.keys import MOST_PRIORITY
 from stenogram.app import speakers
 from stenogram.app.house import House
-from stenogram.app.speakers import Listener
+from stenogram.app.speakers import VoiceOf
 from stenogram.diarization.rename import check_name
 from stenogram.errors import FileNotReadable, InputError, RequestError
 from stenogram.job import Caller, Job, Media
@@ -54,7 +54,7 @@ def submit(house: House, caller: Caller, name: str, recordings: Sequence[Media])
     return found
 
 
-def perform(house: House, listener: Listener, attempt: Attempt) -> Done:
+def perform(house: House, voice_of: VoiceOf, attempt: Attempt) -> Done:
     """Listen to the recording of a job, in a worker, and keep the voice. Raises ``InputError``, ``Cancelled``."""
     job = attempt.job
     filename = job.filename or "the recording"
@@ -62,7 +62,7 @@ def perform(house: House, listener: Listener, attempt: Attempt) -> Done:
         raise FileNotReadable(path=filename, cause="it was deleted")
     with house.media.local(job.media.url) as path:
         try:
-            voice = speakers.hear(house.app, path, listener, attempt.stop)
+            voice = speakers.hear(house.app, path, voice_of, attempt.stop)
         except InputError as error:  # its user knows it by another name
             facts: dict[str, Any] = {**error.facts, "path": filename}
             raise type(error)(**facts) from error

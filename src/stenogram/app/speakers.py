@@ -6,18 +6,18 @@ removed is gone from the tables, and on SQLite overwritten in the file.
 
 from __future__ import annotations
 
-import hashlib
-import json
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stenogram import config
 from stenogram.app.root import App
 from stenogram.audio.decode import check_readable
 from stenogram.cache import workspace
 from stenogram.config import ServerSettings, Settings
+from stenogram.diarization import voices
+from stenogram.diarization.networks import EmbeddingNetwork
 from stenogram.diarization.rename import check_name
 from stenogram.errors import Conflict, NotFound, TooLittleSpeech
 from stenogram.job import Caller
@@ -26,26 +26,19 @@ from stenogram.protocols import Stop
 from stenogram.store import schema, speakers
 from stenogram.store.database import Database
 from stenogram.store.speakers import Speaker, Voice
-from stenogram.types import SAMPLE_RATE, DecodeOptions, KnownVoice, Span, VadOptions
-
-if TYPE_CHECKING:
-    from stenogram.types import Samples
+from stenogram.types import SAMPLE_RATE, Audio, DecodeOptions, KnownVoice, Span, VadOptions
 
 LEAST_S = 2.0
 """Less speech than this tells too little of a voice."""
 MOST_S = 30.0
 """More speech than this tells hardly more: what follows is not looked at."""
+PAUSE_S = 0.5
+"""A pause of this length is left out."""
 _BLOCK = 30 * SAMPLE_RATE
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """What tells how a voice sounds."""
-
-    version: str
-    """Voices that another version made cannot be compared."""
-    voice_of: Callable[[Samples], Sequence[float]]
-    """Speech of one person, float32 ``[n]`` at 16 kHz -> 256 values, length 1."""
+VoiceOf = Callable[[Audio, Sequence[Span]], tuple[float, ...] | None]
+"""The voice in stretches of a recording, as ``diarization.voices.listen`` hears it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +50,13 @@ class Known:
     warnings: tuple[str, ...] = ()
     """What the user should know."""
 
-    @property
-    def digest(self) -> str:
-        """Equal where the same people would be recognised: for what makes two jobs identical."""
-        told = json.dumps([[each.name, *each.voice] for each in self.voices])
-        return hashlib.sha256(told.encode()).hexdigest()
+
+def open_listener() -> VoiceOf:
+    """Load what hears voices. Raises ``ModelError`` when the wheel that carries it is absent or damaged."""
+    return functools.partial(voices.listen, EmbeddingNetwork())
 
 
-def hear(app: App, source: Path, listener: Listener, stop: Stop = lambda: False) -> Voice:
+def hear(app: App, source: Path, voice_of: VoiceOf, stop: Stop = lambda: False) -> Voice:
     """How the person in a recording sounds, by the first ``MOST_S`` of speech in it.
 
     Raises ``TooLittleSpeech`` for less than ``LEAST_S``, other ``InputError``, ``StorageError``, ``Cancelled``.
@@ -72,17 +64,16 @@ def hear(app: App, source: Path, listener: Listener, stop: Stop = lambda: False)
     check_readable(source)
     sample = keys.of_file(source, stop)
     with workspace(app.settings.cache_dir) as folder:
-        speech = _speech(app, source, folder, stop)
-    heard_s = len(speech) / SAMPLE_RATE
-    if heard_s < LEAST_S:
+        audio, speech = _speech(app, source, folder, stop)
+        heard_s = min(_length_s(speech), MOST_S)
+        values = voice_of(audio, _joined(speech)) if heard_s >= LEAST_S else None
+    if values is None:
         raise TooLittleSpeech(path=source, heard_s=heard_s, least_s=LEAST_S)
-    return Voice(tuple(map(float, listener.voice_of(speech))), listener.version, sample, round(heard_s, 3))
+    return Voice(values, voices.EMBEDDING, sample, round(heard_s, 3))
 
 
-def _speech(app: App, source: Path, folder: Path, stop: Stop) -> Samples:
-    """The first speech of a recording, without the pauses."""
-    import numpy as np
-
+def _speech(app: App, source: Path, folder: Path, stop: Stop) -> tuple[Audio, list[Span]]:
+    """A recording, decoded as far as there is enough speech, and the speech in it."""
     vad, spans, fed = app.open_vad(VadOptions()), list[Span](), 0
     for decoded in app.decoder.decode(source, folder, DecodeOptions(), stop):
         audio = decoded.audios[0]
@@ -94,19 +85,32 @@ def _speech(app: App, source: Path, folder: Path, stop: Stop) -> Samples:
             break
     else:
         spans += vad.finish()
-    pieces = [audio.window(round(span.start * SAMPLE_RATE), round(span.end * SAMPLE_RATE)) for span in spans]
-    return np.concatenate([np.empty(0, np.float32), *pieces])[: round(MOST_S * SAMPLE_RATE)]
+    return audio, spans
+
+
+def _joined(speech: Sequence[Span]) -> list[Span]:
+    """Speech without the pauses between sentences, but with those between words, as it is heard in turns."""
+    found: list[Span] = []
+    left_s = MOST_S
+    for span in speech:
+        end = min(span.end, span.start + left_s)
+        left_s -= end - span.start
+        if found and span.start - found[-1].end < PAUSE_S:
+            found[-1] = Span(found[-1].start, end)
+        elif end > span.start:
+            found.append(Span(span.start, end))
+    return found
 
 
 def _length_s(spans: Sequence[Span]) -> float:
     return sum(span.end - span.start for span in spans)
 
 
-def add(db: Database, owner: str | None, name: str, voices: Sequence[Voice]) -> Speaker:
+def add(db: Database, owner: str | None, name: str, heard: Sequence[Voice]) -> Speaker:
     """Know a person by these voices too; the same recordings again change nothing. Raises ``OptionError``."""
     name = check_name(name)
     with db.write() as tx:
-        found = speakers.find(tx.connection, speakers.put(tx, owner, name, voices))
+        found = speakers.find(tx.connection, speakers.put(tx, owner, name, heard))
     if found is None:  # it was put in a moment ago, in this transaction
         raise NotFound(what="speaker", id=name)
     return found
@@ -158,41 +162,30 @@ def remove(db: Database, chosen: Sequence[Speaker]) -> None:
     db.forget_log()
 
 
-def known_of(db: Database, owner: str | None, version: str) -> Known:
-    """The voices that an owner keeps, as far as they can be compared with those that ``version`` hears."""
+def known_of(db: Database, owner: str | None) -> Known:
+    """The voices that an owner keeps, as far as they can be compared with what is heard now."""
     with db.read() as connection:
         found = speakers.listing(connection, owner)
-    voices = tuple(
-        KnownVoice(each.name, voice.values) for each in found for voice in each.voices if voice.network == version
+    kept = tuple(
+        KnownVoice(each.name, voice.values)
+        for each in found
+        for voice in each.voices
+        if voice.network == voices.EMBEDDING
     )
-    left_out = [each.name for each in found if not comparable(each, version)]
+    left_out = [each.name for each in found if is_outdated(each)]
     warnings = [] if found else ["No voices are kept to recognise people by. Add some: stenogram speakers add"]
     if left_out:
         told = ", ".join(left_out)
         warnings.append(f"Not recognised, for an older version heard their voices; add their recordings anew: {told}.")
-    return Known(voices, tuple(warnings))
+    return Known(kept, tuple(warnings))
 
 
-def known_here(settings: Settings, version: str) -> Known:
+def known_here(settings: Settings) -> Known:
     """The voices that are nobody's in particular, in the database of this machine's settings."""
     with schema.opened(settings, config.read(ServerSettings)) as db:
-        return known_of(db, None, version)
+        return known_of(db, None)
 
 
-def comparable(speaker: Speaker, version: str) -> bool:
-    """Whether a person can be recognised by what this version hears."""
-    return any(voice.network == version for voice in speaker.voices)
-
-
-def version() -> str:
-    """The version of what hears voices now."""
-    from stenogram.diarization import voices
-
-    return voices.VERSION
-
-
-def listener_of(app: App) -> Listener:
-    """What hears voices, loaded once for an app."""
-    from stenogram.diarization import voices
-
-    return Listener(voices.VERSION, voices.voice_of)
+def is_outdated(speaker: Speaker) -> bool:
+    """Whether nothing of a person can be compared with what is heard now."""
+    return all(voice.network != voices.EMBEDDING for voice in speaker.voices)

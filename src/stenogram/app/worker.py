@@ -27,7 +27,7 @@ from stenogram.app.house import House
 from stenogram.app.housekeeping import delete_media
 from stenogram.app.log import configure
 from stenogram.app.perform import Seat, perform
-from stenogram.app.speakers import listener_of
+from stenogram.app.speakers import open_listener
 from stenogram.config import ServerSettings, Settings
 from stenogram.errors import DatabaseError, StenogramError, StorageFull
 from stenogram.job import Job
@@ -89,7 +89,7 @@ def _worker(house: House, seat: Seat, worker_id: str) -> Worker:
 
 def _do(house: House, seat: Seat, attempt: Attempt) -> Done:
     if attempt.job.kind == enrol.KIND:
-        return enrol.perform(house, listener_of(house.app), attempt)
+        return enrol.perform(house, open_listener(), attempt)
     return perform(house, seat, attempt)
 
 

@@ -49,11 +49,11 @@ def add(name: str, files: tuple[Path, ...], *, owner: str | None, as_json: bool,
     settings = replace(config.read(Settings, given), preload="")
     with _database(given) as database:
         with App.open(settings) as app:
-            listener = people.listener_of(app)
-            voices = [people.hear(app, path, listener) for path in files]
+            voice_of = people.open_listener()
+            voices = [people.hear(app, path, voice_of) for path in files]
         speaker = people.add(database, owner, name, voices)
     if as_json:
-        _print_json(_facts(speaker, listener.version))
+        _print_json(_facts(speaker))
         return
     heard_s = sum(voice.heard_s for voice in voices)
     click.echo(
@@ -70,14 +70,13 @@ def listing(*, owner: str | None, everybody: bool, as_json: bool, **given: Any) 
     """List who is known, never what their voices are like."""
     with _database(given) as database:
         found = people.listing(database, Caller(owner, admin=everybody))
-    version = people.version()
     if as_json:
-        _print_json([_facts(speaker, version) for speaker in found])
+        _print_json([_facts(speaker) for speaker in found])
         return
     if not found:
         click.echo("Nobody is known. Add somebody: stenogram speakers add NAME FILE...", err=True)
         return
-    table = [_COLUMNS, *(_row(speaker, version) for speaker in found)]
+    table = [_COLUMNS, *(_row(speaker) for speaker in found)]
     widths = [max(len(row[at]) for row in table) for at in range(len(_COLUMNS))]
     for row in table:
         click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
@@ -106,21 +105,21 @@ def remove(names: tuple[str, ...], *, owner: str | None, **given: Any) -> None:
     click.echo(f"{', '.join(names)}: the voices are deleted.", err=True)
 
 
-def _row(speaker: Speaker, version: str) -> tuple[str, ...]:
-    facts = _facts(speaker, version)
+def _row(speaker: Speaker) -> tuple[str, ...]:
+    facts = _facts(speaker)
     day = time.strftime("%Y-%m-%d", time.gmtime(speaker.created_at))
     state = "outdated: add the recordings anew" if facts["outdated"] else "good"
     return speaker.name, str(facts["samples"]), f"{facts['seconds']:.0f} s", day, state
 
 
-def _facts(speaker: Speaker, version: str) -> dict[str, Any]:
+def _facts(speaker: Speaker) -> dict[str, Any]:
     return {
         "id": speaker.id,
         "name": speaker.name,
         "owner": speaker.owner,
         "samples": len(speaker.voices),
         "seconds": round(sum(voice.heard_s for voice in speaker.voices), 3),
-        "outdated": not people.comparable(speaker, version),
+        "outdated": people.is_outdated(speaker),
         "created_at": speaker.created_at,
     }
 

@@ -124,6 +124,6 @@ def _view(speaker: Speaker) -> SpeakerView:
         owner=speaker.owner,
         samples=len(speaker.voices),
         seconds=round(sum(voice.heard_s for voice in speaker.voices), 3),
-        outdated=not speakers.comparable(speaker, speakers.version()),
+        outdated=speakers.is_outdated(speaker),
         created_at=speaker.created_at,
     )
