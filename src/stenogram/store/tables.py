@@ -111,6 +111,16 @@ speaker_voices = Table(
     Column("created_at", Float, nullable=False),
 )
 
+job_voices = Table(
+    "job_voices",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False, comment="in the order of the request, from 0"),
+    Column("name", Text, nullable=False, comment="of the known speaker"),
+    Column("sha256", Text, nullable=False),
+    Column("sound", LargeBinary, nullable=False, comment="a few seconds of a recording, as they were sent"),
+)
+
 job_events = Table(
     "job_events",
     metadata,
