@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,14 @@ from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings
 from stenogram.diarization.voices import EMBEDDING
 from stenogram.errors import NotAllowed, NotFound
-from stenogram.job import Caller
+from stenogram.job import Caller, Media
 from stenogram.jobs.worker import Worker
 from stenogram.server.asgi import build
 from stenogram.store import claims, workers
 from stenogram.store import jobs as job_rows
 from stenogram.store.speakers import Voice
 from stenogram.store.tables import jobs as job_table
-from stenogram.types import Audio, Segment, Span, SpeakerTurn, Transcript, Word
+from stenogram.types import Audio, DiarizeOptions, Segment, Span, SpeakerTurn, Transcript, Word
 from tests.integration.conftest import Server
 from tests.service import keep, kept
 
@@ -319,6 +319,24 @@ def test_names_are_the_owner_s_alone(site: Site) -> None:
         assert (answer.status_code, answer.text.replace(mine, "absent")) == (404, absent.text)
     assert site.ask("eye", "PATCH", path, json={A: "X"}).status_code == 403
     assert site.ask("boss", "GET", path).status_code == 200
+
+
+def test_jobs_that_recognise_people_are_identical_only_where_the_same_voices_are_kept(site: Site) -> None:
+    """Else one owner would get the names that another gave, and new names would be missing."""
+    order = jobs.Order("v1", diarize=DiarizeOptions(diarize=True, recognize_speakers=True))
+
+    def key(owner: str, chosen: jobs.Order = order) -> str | None:
+        media = Media("none.wav", "00" * 32, 1, "none.wav")
+        [job] = jobs.submit(site.house, Caller(owner, admin=False), chosen, [media])
+        return job.dedupe_key
+
+    first, again, theirs = key("anna"), key("anna"), key("bert")
+    speakers.add(site.house.db, "anna", "Ann", [Voice((0.5,) * 256, EMBEDDING, "aa" * 32, 9.0)])
+
+    assert first == again
+    assert len({first, theirs, key("anna")}) == 3
+    unnamed = replace(order, diarize=DiarizeOptions(diarize=True))
+    assert key("anna", unnamed) == key("bert", unnamed)
 
 
 def test_without_a_transcript_there_are_no_speakers(site: Site) -> None:
