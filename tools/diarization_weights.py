@@ -20,8 +20,8 @@ import numpy as np
 from stenogram.onnx.graph import FLOAT, Graph
 from stenogram.types import SAMPLE_RATE
 
-VOICES_HZ = ((300.0, 2100.0), (600.0, 3000.0), (1200.0, 4500.0))
-"""The tones of each local speaker."""
+VOICES_HZ = ((250.0, 1287.0), (515.0, 1841.0), (853.0, 2550.0))
+"""The tones of each local speaker: the middles of Kaldi's mel bands 8, 32; 16, 40; 24, 48."""
 WINDOW, FIELD, SHIFT = 10 * SAMPLE_RATE, 991, 270
 """A window, and the receptive field of a frame and its step, in samples: those of pyannote-segmentation-3.0."""
 POWERSET = ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2))

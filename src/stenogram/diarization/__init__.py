@@ -53,7 +53,7 @@ DIARIZERS = {
     BUILT_IN: Row("stenogram.diarization.built_in:BuiltInDiarizer", ("onnxruntime", "scipy"), ("onnxruntime", "scipy")),
     "pyannote": Row(
         "stenogram.diarization.pyannote:PyannoteDiarizer",
-        ("pyannote", "torch"),
+        ("pyannote", "pyannote.audio", "torch"),  # others bring the first
         ("pyannote.audio", "torch"),
         extra="pyannote",
     ),
