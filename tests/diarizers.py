@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import atexit
 import functools
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +29,10 @@ Samples = npt.NDArray[np.float32]
 
 ANN, BEN, CLEO = (f"{hz:.0f} Hz" for hz, _ in diarization_weights.VOICES_HZ)
 """Voices that are tones, for the networks of ``tools/*_weights.py``."""
+
+
+_WRITTEN: dict[str, Path] = {}
+"""Engine -> the folder of its weights, written once by each process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +107,25 @@ def with_sherpa_networks(home: Path) -> Means:
 
 def with_pyannote_pipeline(home: Path) -> Means:
     """A home where pyannote has a pipeline that tells tones apart (needs pyannote.audio to make it)."""
-    from tools import pyannote_weights
 
-    return _with_model("pyannote", home, pyannote_weights.write)
+    def write(folder: Path) -> None:
+        command = [sys.executable, "-m", "tools.pyannote_weights", str(folder)]  # here it would stay imported
+        environment = {**os.environ, "PYANNOTE_METRICS_ENABLED": "0"}
+        subprocess.run(command, cwd=Path(__file__).parents[1], env=environment, check=True)
+
+    return _with_model("pyannote", home, write)
 
 
 def _with_model(engine: str, home: Path, write: Callable[[Path], None]) -> Means:
     found = means(home)
-    source = _written(engine, write)
+    if engine not in _WRITTEN:
+        _WRITTEN[engine] = Path(tempfile.mkdtemp(prefix="stenogram-diarization-")) / engine
+        atexit.register(shutil.rmtree, _WRITTEN[engine].parent)
+        write(_WRITTEN[engine])
+    source = _WRITTEN[engine]
     model = transfer.describe(f"tones-{engine}", engine, ("*",), source)
     transfer.import_model(model, source, found.settings, lambda *_: None, lambda: False)
     return found
-
-
-@functools.cache
-def _written(engine: str, write: Callable[[Path], None]) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="stenogram-diarization-")) / engine
-    atexit.register(shutil.rmtree, folder.parent)
-    write(folder)
-    return folder
 
 
 def heard(turns: Sequence[SpeakerTurn], scene: Scene, slack_s: float) -> bool:

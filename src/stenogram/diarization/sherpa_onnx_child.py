@@ -116,7 +116,5 @@ def settle(
     if number is not None:
         return turns if heard >= number else run(None)[0]
     found = len({speaker for _, _, speaker in turns})
-    wanted = min(max(found, least or 1), most or found, max(heard, 1))
-    if found in (0, wanted):
-        return turns
-    return run(wanted)[0]
+    wanted = min(max(found, least or 1), most or heard, heard)
+    return run(wanted)[0] if found and found != wanted else turns
