@@ -63,6 +63,11 @@ DIARIZERS = {
 }
 
 
+def runs(name: str) -> bool:
+    """Whether there is a diarizer of that name and its library is here."""
+    return name in DIARIZERS and DIARIZERS[name].installed
+
+
 def find(name: str, means: Means) -> Diarizer:
     """Make the diarizer of that name. Raises ``DiarizationError`` when there is none, ``DiarizerNotInstalled``."""
     if name not in DIARIZERS:
