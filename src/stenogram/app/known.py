@@ -73,7 +73,7 @@ def _refuse_faulty(diarizer: Diarizer) -> None:
 def voice_of(app: App, speaker: KnownSpeaker, cache: Cache, watch: Watch) -> KnownVoice:
     """What a person's voice is like, by a reference recording. Raises ``BadReference``, other ``InputError``."""
     check_readable(speaker.source)
-    key = f"{keys.of_file(speaker.source, watch.stop)}-{voices.EMBEDDING}"
+    key = keys.of_voice(keys.of_file(speaker.source, watch.stop), voices.EMBEDDING)
     known = stored.read(tuple[float, ...], cache.get("voice", key))
     if known is None:
         known = _hear(app, speaker.source, watch)

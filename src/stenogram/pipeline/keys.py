@@ -79,6 +79,11 @@ def of_speakers(file_digest: str, options: RunOptions, diarizer: Diarizer, diari
     return _digest("speakers", file_digest, *where, diarizer.name, diarizer.version, numbers, TURNS)
 
 
+def of_voice(file_digest: str, network: str) -> str:
+    """Key of what the voice in a reference recording is like."""
+    return _digest("voice", file_digest, network, TURNS)
+
+
 def of_channels(transcript_key: str) -> str:
     """Key of a transcript whose channels are its speakers."""
     return _digest("channels", transcript_key, TURNS)
