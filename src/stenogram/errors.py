@@ -9,6 +9,7 @@ StenogramError              error
 │   ├── DamagedMedia        damaged_media         broken so early that nothing could be decoded
 │   ├── TooLong             too_long              longer than the limit
 │   ├── BadReference        bad_reference         no voice can be learnt from it
+│   ├── TooLittleSpeech     too_little_speech     not enough to know a voice by
 │   └── DecoderCrashed      decoder_crashed       the decoder's process died or hung on this file
 ├── OptionError             option_error          a setting that cannot be
 │   ├── OptionNotSupported  option_not_supported  the engine cannot do what was asked
@@ -111,6 +112,12 @@ class BadReference(InputError):
     """{path}: {cause}. A reference recording has 2 to 10 s in which only the known speaker speaks."""
 
     code = "bad_reference"
+
+
+class TooLittleSpeech(InputError):
+    """{path}: {heard_s:.1f} s of speech in it; to know a voice by, {least_s:.0f} s of one person are needed."""
+
+    code = "too_little_speech"
 
 
 class DecoderCrashed(InputError):

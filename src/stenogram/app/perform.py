@@ -14,6 +14,7 @@ import msgspec
 from stenogram import events
 from stenogram.app import transcribe
 from stenogram.app.house import House
+from stenogram.app.speakers import Known, known_of
 from stenogram.cache import workspace
 from stenogram.errors import BadReference, FileNotReadable, InputError, StorageError
 from stenogram.hardware.sampler import GpuSampler
@@ -55,13 +56,17 @@ def perform(house: House, seat: Seat, attempt: Attempt) -> Done:
         _files(house, known) as speakers,
     ):
         request = request_of(job, path, seat.device, house.server.cache_scope)
-        request = replace(request, known_speakers=speakers)
+        kept = known_of(house.db, job.owner) if request.diarize.recognize_speakers else Known(())
+        request = replace(request, known_speakers=speakers, known_voices=kept.voices)
         reporter = _Reporter(attempt, told, diarizes=request.diarize.diarize)
+        for message in kept.warnings:
+            reporter(events.Warned(message))
         names = {speaker.source: f"the reference recording of {speaker.name}" for speaker in speakers}
         transcript = _named(
             job, names, lambda: transcribe.transcribe(house.app, request, Watch(reporter, attempt.stop))
         )
     reporter.finish()
+    transcript = replace(transcript, warnings=(*kept.warnings, *transcript.warnings))
     return Done(transcript, sampler.figures() if sampler else None, reporter.cached)
 
 

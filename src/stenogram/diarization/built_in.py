@@ -75,6 +75,8 @@ class BuiltInDiarizer:
         with ThreadPoolExecutor(max(self._means.threads, 1), "stenogram-diarize") as threads:
             listener = _Listener(self._networks, self._means, threads, stop)
             for so_far in sound:
+                if stop():  # also where all that was heard is in the cache
+                    raise Cancelled
                 dense = Dense.of(so_far.speech, so_far.audio.sample_count, finished=so_far.finished)
                 for heard in listener.listen(dense, so_far, len(windows)):
                     windows += heard

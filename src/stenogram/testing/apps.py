@@ -6,7 +6,7 @@ from stenogram.app import App
 from stenogram.audio.decode import Decoder
 from stenogram.config import Settings, read
 from stenogram.models.choose import Choice
-from stenogram.protocols import Cache, Diarizer
+from stenogram.protocols import Cache
 from stenogram.testing.fake_diarizer import FakeDiarizer
 from stenogram.testing.fakes import FAKE_FILES, FakeEngine
 from stenogram.testing.memory_cache import MemoryCache
@@ -16,12 +16,12 @@ from stenogram.types import ModelFiles
 def make_app(
     *,
     engine: FakeEngine | None = None,
+    diarizer: FakeDiarizer | None = None,
     cache: Cache | None = None,
     settings: Settings | None = None,
     files: ModelFiles = FAKE_FILES,
-    diarizer: Diarizer | None = None,
 ) -> App:
-    """An app that decodes and finds speech for real, with fakes and a cache in memory unless given others."""
+    """An app that decodes and finds speech for real, with fakes of the rest and a cache in memory unless given."""
     engine, diarizer = engine or FakeEngine(), diarizer or FakeDiarizer()
     return App(
         settings=settings or read(Settings),
