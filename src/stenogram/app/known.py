@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from stenogram.errors import BadReference, DiarizationError
 from stenogram.formats import stored
 from stenogram.pipeline import keys
 from stenogram.pipeline.parts import Diarization, Watch
-from stenogram.protocols import Cache, Diarizer
+from stenogram.protocols import Cache, Diarizer, Stop
 from stenogram.types import (
+    SAMPLE_RATE,
     Audio,
     DecodeOptions,
     Device,
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 
 REFINES = "pyannote"
 """What goes over the speakers once more where it is installed and nobody else was asked for."""
+_BLOCK = 30 * SAMPLE_RATE
 REFERENCE_S = (2.0, 10.0)
 """Shortest and longest reference recording, as the OpenAI API says it."""
 
@@ -83,7 +86,7 @@ def voice_of(app: App, speaker: KnownSpeaker, cache: Cache, watch: Watch) -> Kno
 
 def _hear(app: App, source: Path, watch: Watch) -> tuple[float, ...]:
     with workspace(app.settings.cache_dir) as folder:
-        audio, speech = speech_of(app, source, folder, watch)
+        audio, speech = speech_of(app, source, folder, watch.stop)
         least_s, most_s = REFERENCE_S
         if not least_s <= round(audio.duration, 1) <= most_s:
             raise BadReference(path=source, cause=f"it is {audio.duration:.1f} s long")
@@ -93,11 +96,23 @@ def _hear(app: App, source: Path, watch: Watch) -> tuple[float, ...]:
     return voice
 
 
-def speech_of(app: App, source: Path, folder: Path, watch: Watch) -> tuple[Audio, list[Span]]:
-    """The sound of a recording in ``folder``, all channels in one, and the speech in it. Raises ``InputError``."""
+def speech_of(app: App, source: Path, folder: Path, stop: Stop, most_s: float = math.inf) -> tuple[Audio, list[Span]]:
+    """The sound of a recording in ``folder``, and the speech in it, as far as there are ``most_s`` of it.
+
+    All channels are mixed. Raises ``InputError``, ``Cancelled``.
+    """
     vad, speech, fed = app.open_vad(VadOptions()), list[Span](), 0
-    for decoded in app.decoder.decode(source, folder, DecodeOptions(), watch.stop):
+    for decoded in app.decoder.decode(source, folder, DecodeOptions(), stop):
         audio = decoded.audios[0]
-        speech += vad.feed(audio.window(fed, audio.sample_count))
-        fed = audio.sample_count
+        while fed < audio.sample_count and length_s(speech) < most_s:
+            block = audio.window(fed, fed + _BLOCK)
+            speech += vad.feed(block)
+            fed += len(block)
+        if length_s(speech) >= most_s:
+            return audio, speech
     return audio, [*speech, *vad.finish()]
+
+
+def length_s(speech: Sequence[Span]) -> float:
+    """Seconds of speech."""
+    return sum(span.end - span.start for span in speech)

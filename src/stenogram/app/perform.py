@@ -57,16 +57,13 @@ def perform(house: House, seat: Seat, attempt: Attempt) -> Done:
     ):
         request = request_of(job, path, seat.device, house.server.cache_scope)
         kept = known_of(house.db, job.owner) if request.diarize.recognize_speakers else Known(())
-        request = replace(request, known_speakers=speakers, known_voices=kept.voices)
+        request = replace(request, known_speakers=speakers, known_voices=kept.voices, warnings=kept.warnings)
         reporter = _Reporter(attempt, told, diarizes=request.diarize.diarize)
-        for message in kept.warnings:
-            reporter(events.Warned(message))
         names = {speaker.source: f"the reference recording of {speaker.name}" for speaker in speakers}
         transcript = _named(
             job, names, lambda: transcribe.transcribe(house.app, request, Watch(reporter, attempt.stop))
         )
     reporter.finish()
-    transcript = replace(transcript, warnings=(*kept.warnings, *transcript.warnings))
     return Done(transcript, sampler.figures() if sampler else None, reporter.cached)
 
 

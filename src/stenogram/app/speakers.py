@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stenogram import config
+from stenogram.app.known import length_s, speech_of
 from stenogram.app.root import App
 from stenogram.audio.decode import check_readable
 from stenogram.cache import workspace
@@ -26,7 +27,7 @@ from stenogram.protocols import Stop
 from stenogram.store import schema, speakers
 from stenogram.store.database import Database
 from stenogram.store.speakers import Speaker, Voice
-from stenogram.types import SAMPLE_RATE, Audio, DecodeOptions, KnownVoice, Span, VadOptions
+from stenogram.types import Audio, KnownVoice, Span
 
 LEAST_S = 2.0
 """Less speech than this tells too little of a voice."""
@@ -34,7 +35,6 @@ MOST_S = 30.0
 """More speech than this tells hardly more: what follows is not looked at."""
 PAUSE_S = 0.5
 """A pause of this length is left out."""
-_BLOCK = 30 * SAMPLE_RATE
 
 
 VoiceOf = Callable[[Audio, Sequence[Span]], tuple[float, ...] | None]
@@ -64,28 +64,12 @@ def hear(app: App, source: Path, voice_of: VoiceOf, stop: Stop = lambda: False) 
     check_readable(source)
     sample = keys.of_file(source, stop)
     with workspace(app.settings.cache_dir) as folder:
-        audio, speech = _speech(app, source, folder, stop)
-        heard_s = min(_length_s(speech), MOST_S)
+        audio, speech = speech_of(app, source, folder, stop, MOST_S)
+        heard_s = min(length_s(speech), MOST_S)
         values = voice_of(audio, _joined(speech)) if heard_s >= LEAST_S else None
     if values is None:
         raise TooLittleSpeech(path=source, heard_s=heard_s, least_s=LEAST_S)
     return Voice(values, voices.EMBEDDING, sample, round(heard_s, 3))
-
-
-def _speech(app: App, source: Path, folder: Path, stop: Stop) -> tuple[Audio, list[Span]]:
-    """A recording, decoded as far as there is enough speech, and the speech in it."""
-    vad, spans, fed = app.open_vad(VadOptions()), list[Span](), 0
-    for decoded in app.decoder.decode(source, folder, DecodeOptions(), stop):
-        audio = decoded.audios[0]
-        while fed < audio.sample_count and _length_s(spans) < MOST_S:
-            block = audio.window(fed, fed + _BLOCK)
-            spans += vad.feed(block)
-            fed += len(block)
-        if _length_s(spans) >= MOST_S:
-            break
-    else:
-        spans += vad.finish()
-    return audio, spans
 
 
 def _joined(speech: Sequence[Span]) -> list[Span]:
@@ -100,10 +84,6 @@ def _joined(speech: Sequence[Span]) -> list[Span]:
         elif end > span.start:
             found.append(Span(span.start, end))
     return found
-
-
-def _length_s(spans: Sequence[Span]) -> float:
-    return sum(span.end - span.start for span in spans)
 
 
 def add(db: Database, owner: str | None, name: str, heard: Sequence[Voice]) -> Speaker:

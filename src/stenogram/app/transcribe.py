@@ -55,6 +55,8 @@ class Request:
     """People to be called by name, by a sample of their voices."""
     known_voices: tuple[KnownVoice, ...] = ()
     """The same, by what is known of their voices already."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know of what is asked; told first, and kept in the transcript."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +101,14 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
         )
         for choice in parts.choices:
             log.info("%s", choice)
-        if resolved.warning is not None:
-            watch.listener(events.Warned(resolved.warning))
+        warnings = (*request.warnings, *([resolved.warning] if resolved.warning else []))
+        for warning in warnings:
+            watch.listener(events.Warned(warning))
         timed = replace(options, word_timestamps=options.word_timestamps or parts.diarization is not None)
         transcript = yield from run(parts, recording, folder, replace(resolved.run, transcribe=timed), watch)
     if not options.word_timestamps:  # they were needed to tell who said what
         transcript = replace(transcript, segments=tuple(replace(each, words=()) for each in transcript.segments))
-    if resolved.warning is None:
-        return transcript
-    return replace(transcript, warnings=(resolved.warning, *transcript.warnings))
+    return replace(transcript, warnings=(*warnings, *transcript.warnings))
 
 
 def transcribe(app: App, request: Request, watch: Watch | None = None) -> Transcript:

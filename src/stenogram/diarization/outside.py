@@ -12,13 +12,13 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
-from typing import Any
+from typing import Any, Self
 
 from stenogram.child import Child
 from stenogram.diarization import DIARIZERS, Means
 from stenogram.errors import Cancelled, DiarizationError, OutOfMemory
 from stenogram.models import catalogue, store
-from stenogram.protocols import Stop
+from stenogram.protocols import Cache, Stop
 from stenogram.types import DiarizeOptions, ModelFiles, Sound, SpeakerTurn
 
 _POLL_S = 0.1
@@ -65,6 +65,10 @@ class OutsideDiarizer(ABC):
     def _environment(self) -> Mapping[str, str]:
         """Variables for the process."""
         return {}
+
+    def using(self, cache: Cache) -> Self:  # noqa: ARG002 - what its process finds on the way is not kept
+        """Itself."""
+        return self
 
     def diarize(
         self, sound: Iterable[Sound], options: DiarizeOptions, progress: Callable[[float], None], stop: Stop
