@@ -129,7 +129,7 @@ def _checked(app: App, request: Request) -> Request:
         return request
     diarization_of(app, request.diarize, resolved.load.device, app.cache)
     known = tuple(voice_of(app, speaker, app.cache, Watch()) for speaker in request.known_speakers)
-    return replace(request, known_speakers=(), known_voices=known)
+    return replace(request, known_speakers=(), known_voices=(*known, *request.known_voices))
 
 
 def _known(values: Sequence[str]) -> dict[str, Path]:
