@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from stenogram.bundled import asset
 from stenogram.cli.transcribe import _write
 from stenogram.errors import StorageError
 from stenogram.scoring import word_error_rate
+from tests.service import read_wav, write_wav
 
 BECKETT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
 STENOGRAM = [sys.executable, "-m", "stenogram.cli.main"]
@@ -78,6 +80,32 @@ def test_lines_as_they_come_do_not_swallow_the_result(beckett: Path) -> None:
     assert lines.startswith("[00:0")
     assert separator
     assert "-->" in srt
+
+
+def test_speakers_are_told_apart_and_named_and_shown_when_that_is_known(tmp_path: Path) -> None:
+    """With the networks that come with stenogram: two people, of whom one is known by eight seconds of her voice."""
+    dialogue, sample = asset("assets/endgame_nagg_nell.wav"), tmp_path / "nell.wav"
+    sound, rate = read_wav(dialogue)
+    write_wav(sample, sound[18 * rate : 26 * rate], rate)
+
+    result = run("transcribe", dialogue, "--show", "--speakers", "2", "--known", f"Nell={sample}", "-f", "rttm")
+
+    said = [line.partition("] ")[2].partition(":")[0] for line in result.stdout.splitlines() if line.startswith("[")]
+    turns = [line.split() for line in result.stdout.splitlines() if line.startswith("SPEAKER ")]
+    assert set(said) == {"Nell", "SPEAKER_01"}
+    assert {turn[7] for turn in turns} == {"Nell", "SPEAKER_01"}
+    assert {turn[1] for turn in turns} == {"endgame_nagg_nell"}
+    assert "speakers: " in result.stderr
+
+
+def test_a_recording_by_which_nobody_can_be_known_fails_once(beckett: Path, tmp_path: Path) -> None:
+    short = write_wav(tmp_path / "short.wav", read_wav(beckett)[0][:16_000])
+
+    result = run("transcribe", beckett, beckett.with_name("two_cities.wav"), "--known", f"Ann={short}")
+
+    assert result.returncode == 1
+    assert result.stderr.count("it is 1.0 s long. A reference recording has 2 to 10 s") == 1
+    assert result.stdout == ""
 
 
 def test_what_goes_into_a_pipe_is_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,21 +130,59 @@ def test_diarized_json_has_its_shape(client: openai.OpenAI, speech: bytes) -> No
     assert answer.usage.type == "tokens"
 
 
-def test_known_speakers_are_accepted_and_the_client_hears_that_there_is_one_speaker(
-    client: openai.OpenAI, speech: bytes
+@pytest.fixture(scope="module")
+def two_voices() -> Path:
+    """28 s of two people in turns; the one of them who speaks last but one does so from 18 to 27 s."""
+    from stenogram.bundled import asset
+
+    return asset("assets/endgame_nagg_nell.wav")
+
+
+@pytest.fixture(scope="module")
+def sample(two_voices: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Eight seconds of that one, as a data URL."""
+    sound, rate = read_wav(two_voices)
+    path = write_wav(tmp_path_factory.mktemp("sample") / "sample.wav", sound[18 * rate : 26 * rate], rate)
+    return "data:audio/wav;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def test_a_known_speaker_is_called_by_name_and_another_by_a_letter(
+    client: openai.OpenAI, two_voices: Path, sample: str
 ) -> None:
-    """As sent by the client: names and samples as lists, the samples as data URLs."""
-    sample = "data:audio/wav;base64," + base64.b64encode(speech).decode()
+    """With the networks that come with stenogram; as sent by the client: names and samples as lists."""
     raw = client.audio.transcriptions.with_raw_response.create(
-        file=speech,
+        file=two_voices,
         model="gpt-4o-transcribe-diarize",
         response_format="diarized_json",
-        known_speaker_names=["agent", "customer"],
-        known_speaker_references=[sample, sample],
+        known_speaker_names=["Nell"],
+        known_speaker_references=[sample],
     )
+    segments = json.loads(raw.text)["segments"]
 
-    assert "speakers are not told apart" in raw.headers["x-stenogram-warning"]
-    assert json.loads(raw.text)["segments"][0]["speaker"] == "A"
+    assert "x-stenogram-warning" not in raw.headers
+    assert {segment["speaker"] for segment in segments} == {"A", "Nell"}
+    assert {segment["speaker"] for segment in segments if 18 < segment["start"] < segment["end"] < 27} <= {"Nell"}
+    assert max(segments, key=lambda segment: segment["end"] - segment["start"])["speaker"] == "Nell"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda url: url[: len(url) // 8], r"reference recording of Ann: it is 1\.0 s long.* 2 to 10 s"),
+        (lambda _url: "data:;base64,aGVsbG8gaGVsbG8gaGVsbG8=", "reference recording of Ann: not an audio"),
+    ],
+)
+def test_a_reference_of_no_use_fails_the_job_and_the_message_says_whose(
+    client: openai.OpenAI, speech: bytes, sample: str, change: Any, message: str
+) -> None:
+    with pytest.raises(openai.BadRequestError, match=message) as raised:
+        transcribe(
+            client,
+            speech,
+            extra_body={"known_speaker_names": ["Ann"], "known_speaker_references": [change(sample)]},
+        )
+    assert raised.value.param == "known_speaker_references"
+    assert raised.value.code == "bad_reference"
 
 
 def test_logprobs_are_told_when_included(client: openai.OpenAI, speech: bytes) -> None:

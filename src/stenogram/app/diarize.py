@@ -1,18 +1,14 @@
-"""What is asked for of speakers: read, and refused where it cannot be."""
+"""What is asked for of speakers, on the command line, in Python and in forms."""
 
 from __future__ import annotations
 
 import dataclasses
-import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from stenogram import config, diarization
-from stenogram.app.house import House
-from stenogram.diarization import BUILT_IN, Means
 from stenogram.errors import OptionError
-from stenogram.store import workers
 from stenogram.types import DiarizeOptions
 
 
@@ -37,20 +33,3 @@ def read(given: Mapping[str, Any], environ: Mapping[str, str], *, known: bool) -
         options = replace(options, diarize=True)
     diarization.check(options)
     return options
-
-
-def check(house: House, options: DiarizeOptions) -> None:
-    """Refuse a diarizer that no worker has. It can only be told while all of them are this machine's.
-
-    Raises ``DiarizerNotInstalled``, ``OptionError``.
-    """
-    if options.diarization in ("auto", BUILT_IN):
-        return
-    here = socket.gethostname()
-    with house.db.read() as connection:
-        if any(each.host != here for each in workers.all_of(connection) if each.state in workers.ALIVE):
-            return
-    diarizer = diarization.find(options.diarization, Means(house.settings, house.app.cache))
-    fault = diarizer.fault()
-    if fault is not None:
-        raise OptionError(name="diarization", value=options.diarization, cause=fault, param="diarization")

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from stenogram import languages
-from stenogram.app import diarize, enabled, speakers, transcripts
+from stenogram.app import enabled, speakers, transcripts
 from stenogram.app.house import House
+from stenogram.app.known import diarization_of
 from stenogram.app.transcribe import Request, validate
 from stenogram.config import Profile
 from stenogram.diarization import voices
-from stenogram.errors import Conflict, DatabaseError, NotFound, OptionError, RequestError
+from stenogram.errors import (
+    Conflict,
+    DatabaseError,
+    DiarizationError,
+    DiarizerNotInstalled,
+    NotFound,
+    OptionError,
+    RequestError,
+)
 from stenogram.job import Caller, Job, JobEvent, JobSource, Media, Reference
 from stenogram.jobs.callbacks.address import check as check_address
-from stenogram.store import claims, events, idempotency, jobs, results
+from stenogram.store import claims, events, idempotency, jobs, results, workers
 from stenogram.store.database import Transaction
 from stenogram.store.idempotency import Remembered
 from stenogram.types import ComputeType, DiarizeOptions, RunOptions, Transcript
@@ -57,9 +67,32 @@ def check(house: House, order: Order) -> tuple[Order, list[Any]]:
         check_address(order.callback_url, house.server.callback_allow)
     identity: list[Any] = [files.digest, engine.version, asdict(order.run), order.profile, order.compute_type]
     if order.diarize.diarize:
-        diarize.check(house, order.diarize)
-        identity += [asdict(order.diarize), [(known.name, known.digest) for known in order.known_speakers]]
+        identity += [asdict(order.diarize), _diarizers(house, order.diarize)]
+        identity += [[known.name, known.digest] for known in order.known_speakers]
     return order, identity
+
+
+def _diarizers(house: House, options: DiarizeOptions) -> list[str]:
+    """Refuse a diarizer that no worker has; gives the names and versions of those that would be asked.
+
+    It can only be told while all workers are this machine's. Raises ``DiarizerNotInstalled``, ``OptionError``.
+    """
+    try:
+        found = diarization_of(house.app, options, "cpu", house.app.cache)
+    except DiarizationError as error:
+        if _others_work(house):
+            return [options.diarization]
+        if isinstance(error, DiarizerNotInstalled):
+            raise
+        cause = error.facts.get("cause", error)
+        raise OptionError(name="diarization", value=options.diarization, cause=cause, param="diarization") from error
+    return [f"{each.name} {each.version}" for each in found.diarizers]
+
+
+def _others_work(house: House) -> bool:
+    here = socket.gethostname()
+    with house.db.read() as connection:
+        return any(each.host != here for each in workers.all_of(connection) if each.state in workers.ALIVE)
 
 
 def language_code(language: str) -> str:

@@ -16,7 +16,7 @@ from stenogram.app import transcribe
 from stenogram.app.house import House
 from stenogram.app.speakers import Known, known_of
 from stenogram.cache import workspace
-from stenogram.errors import FileNotReadable, InputError, StorageError
+from stenogram.errors import BadReference, FileNotReadable, InputError, StorageError
 from stenogram.hardware.sampler import GpuSampler
 from stenogram.job import Job, Reference
 from stenogram.jobs.attempt import Attempt
@@ -60,8 +60,9 @@ def perform(house: House, seat: Seat, attempt: Attempt) -> Done:
         request = replace(request, known_speakers=speakers, known_voices=kept.voices, warnings=kept.warnings)
         reporter = _Reporter(attempt, told, diarizes=request.diarize.diarize)
         names = {speaker.source: f"the reference recording of {speaker.name}" for speaker in speakers}
-        names[path] = job.filename or "the recording"
-        transcript = _named(names, lambda: transcribe.transcribe(house.app, request, Watch(reporter, attempt.stop)))
+        transcript = _named(
+            job, names, lambda: transcribe.transcribe(house.app, request, Watch(reporter, attempt.stop))
+        )
     reporter.finish()
     return Done(transcript, sampler.figures() if sampler else None, reporter.cached)
 
@@ -84,16 +85,17 @@ def _files(house: House, known: Sequence[Reference]) -> Iterator[tuple[KnownSpea
         yield tuple(found)
 
 
-def _named(names: Mapping[Path, str], work: Callable[[], Transcript]) -> Transcript:
+def _named(job: Job, references: Mapping[Path, str], work: Callable[[], Transcript]) -> Transcript:
     """Let errors call recordings as their user does, not by where they lie."""
     try:
         return work()
     except InputError as error:
         if "path" not in error.facts:
             raise
-        path = Path(str(error.facts["path"]))
-        facts: dict[str, Any] = {**error.facts, "path": names.get(path, path.name)}
-        raise type(error)(**facts) from error
+        reference = references.get(Path(str(error.facts["path"])))
+        facts: dict[str, Any] = {**error.facts, "path": reference or job.filename or "the recording"}
+        told = type(error)(**facts)
+        raise (BadReference(str(told)) if reference else told) from error
 
 
 def request_of(job: Job, path: Path, device: Device, cache_scope: str) -> transcribe.Request:

@@ -18,6 +18,7 @@ import click
 from stenogram import config, errors, formats
 from stenogram.app import App, api
 from stenogram.app.doctor import log_facts
+from stenogram.app.known import diarization_of, voice_of
 from stenogram.app.transcribe import Request, resolve
 from stenogram.app.transcribe import transcribe as transcribe_one
 from stenogram.cache import workspace
@@ -94,7 +95,7 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     log_facts(request.load)
     with App.open(settings) as app:
         app.model_for = functools.partial(choose, fetch=asking(settings))
-        resolve(app, request)  # a wrong option fails once, before any work
+        request = _checked(app, request)
         for problem in problems:
             _tell_failure(Path(str(problem.facts["path"])), problem, output)
         code = max([_transcribe_all(app, request, sources, output), *map(exit_code, problems)])
@@ -119,6 +120,16 @@ def _output(given: dict[str, Any], count: int) -> Output:
         as_json=given["as_json"],
         lines=show and not given["quiet"] and not given["as_json"],
     )
+
+
+def _checked(app: App, request: Request) -> Request:
+    """A wrong option, or a recording by which nobody can be known, fails once, before any work."""
+    resolved = resolve(app, request)
+    if not request.diarize.diarize:
+        return request
+    diarization_of(app, request.diarize, resolved.load.device, app.cache)
+    known = tuple(voice_of(app, speaker, app.cache, Watch()) for speaker in request.known_speakers)
+    return replace(request, known_speakers=(), known_voices=(*known, *request.known_voices))
 
 
 def _known(values: Sequence[str]) -> dict[str, Path]:

@@ -80,8 +80,8 @@ def of_speakers(file_digest: str, options: RunOptions, diarizer: Diarizer, diari
 
 
 def of_voice(file_digest: str, network: str) -> str:
-    """Key of the voice in a reference recording, as a network hears it."""
-    return _digest("voice", file_digest, network)
+    """Key of what the voice in a reference recording is like."""
+    return _digest("voice", file_digest, network, TURNS)
 
 
 def of_channels(transcript_key: str) -> str:

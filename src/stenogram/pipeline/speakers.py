@@ -114,6 +114,7 @@ class Finder:
         if self.options.decode.channels == "separate":
             known = stored.read(Transcript, self.parts.cache.get("channels", keys.of_channels(transcript_key)))
             if known is not None:
+                self.watch.listener(events.StageCached("diarize", CHANNELS, transcript.duration))
                 return self._told(replace(known, choices=transcript.choices))
         speakers = self._known(self.diarization.diarizers[-1])
         if speakers is not None:

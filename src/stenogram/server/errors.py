@@ -110,6 +110,7 @@ _PARAMS = {
     "language_not_supported": "language",
     "callback_refused": "callback_url",
     "diarizer_not_installed": "diarization",
+    "bad_reference": "known_speaker_references",
     **dict.fromkeys(
         (
             *("not_media", "empty_file", "no_audio", "damaged_media", "decoder_crashed"),
