@@ -26,6 +26,8 @@ from stenogram.types import SAMPLE_RATE, Audio, DiarizeOptions, Sound, SpeakerTu
 Function = Callable[[Sound], Iterable[SpeakerTurn]]
 
 LIBRARY = "moonshine-voice"
+BOUNDS = {"bound: local speakers": False, "bound: their runs": True}
+"""What ``benchmarks.bound`` makes of the reference and the masks of the network."""
 KEPT = recordings.OUT / "speakers"
 """What the library said, by recording: it is slow, and says the same again."""
 
@@ -36,6 +38,8 @@ class Told(msgspec.Struct):
     turns: list[SpeakerTurn]
     wall_s: float
     cpu_s: float
+    said: list[tuple[str, str]] = []
+    """Speaker and words, in order, where words are told."""
 
 
 def audio_of(path: Path) -> Audio:
@@ -58,7 +62,7 @@ def sound_of(path: Path, network: SpeechNetwork) -> Sound:
 def tell(function: Function, sound: Sound) -> Told:
     """Ask a function of this process, and look at the clock."""
     began, cpu_began = time.perf_counter(), time.process_time()
-    turns = list(function(sound))
+    turns = [SpeakerTurn(float(turn.start), float(turn.end), turn.speaker) for turn in function(sound)]
     return Told(turns, time.perf_counter() - began, time.process_time() - cpu_began)
 
 
@@ -92,11 +96,12 @@ def library(path: Path) -> Told:
         np.save(samples, audio_of(path).window(0, sys.maxsize))
         command = [sys.executable, "-m", "benchmarks.contestants.library_speakers", str(samples), str(kept)]
         try:
-            subprocess.run(command, cwd=measure.ROOT, check=True, stdout=subprocess.DEVNULL, env=_environment())
+            subprocess.run(command, cwd=measure.ROOT, check=True, stdout=subprocess.DEVNULL, env=environment())
         finally:
             samples.unlink()
     return msgspec.json.decode(kept.read_bytes(), type=Told)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """The environment of a process that finds this repository, and none of the user's settings."""
     return measure.environment() | {"PYTHONPATH": f"{measure.ROOT}{os.pathsep}{measure.ROOT / 'src'}"}

@@ -16,11 +16,11 @@ from benchmarks.recordings import Clip
 from stenogram.scoring import Score, word_error_rate
 from stenogram.types import SpeakerTurn
 
-COLLARS = {"0.25": 0.25, "0.5": 0.5}
-"""Seconds left out of account around each boundary of the reference, by name, in the sense of ``pyannote.metrics``: the
-whole width, half of it on either side. NIST's ``md-eval -c 0.25`` means each side, so it is pyannote's 0.5."""
-STRICT = "0.25"
-"""The collar that the targets are measured with: of the two readings of "0.25 s" the one that forgives less."""
+COLLARS = {"0.25 s": 0.5, "0.125 s": 0.25}
+"""What is left out of account on each side of a boundary of the reference -> ``collar`` of ``pyannote.metrics``, which
+is the whole width, half of it on either side."""
+COLLAR = "0.25 s"
+"""The one that results are told with: NIST's (``md-eval -c 0.25``), which also means each side."""
 GROUPS = {"falcon": "falcon", "gecko": "gecko", "pyannote-ami": "ami-trn", "pyaudioanalysis": "pyaudioanalysis"}
 """Beginnings of file names, and how such clips are reported."""
 SENTENCES = {"falcon-diarization-en.wav": (4, 20), "leopard-diarization-en.wav": (4, 20)}
@@ -56,7 +56,7 @@ class Errors(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """The diarization error rate: all three kinds over what is spoken."""
+        """The diarization error rate (DER): all three kinds over what is spoken."""
         return self.share(self.false_alarm_s + self.missed_s + self.confusion_s)
 
     def share(self, seconds: float) -> float:

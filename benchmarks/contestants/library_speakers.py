@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 def main() -> None:
@@ -26,13 +29,23 @@ def main() -> None:
     wall_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
     transcriber.close()
     turns = [
-        {"start": span.start_time, "end": span.start_time + span.duration, "speaker": f"{span.speaker_index}"}
+        {"start": span.start_time, "end": span.start_time + span.duration, "speaker": str(span.speaker_index)}
         for line in lines
         for span in line.speaker_spans or ()
     ]
+    # Without a model of word times it does not say which words are in a span: a line is whoever's has most of it.
+    said = [(_speaker(line.speaker_spans or ()), line.text) for line in lines]
+    told = {"turns": turns, "wall_s": wall_s, "cpu_s": cpu_s, "said": said}
     unfinished = answer.with_suffix(".unfinished")
-    unfinished.write_bytes(msgspec.json.encode({"turns": turns, "wall_s": wall_s, "cpu_s": cpu_s}))
+    unfinished.write_bytes(msgspec.json.encode(told))
     unfinished.rename(answer)
+
+
+def _speaker(spans: Iterable[Any]) -> str:
+    seconds: dict[str, float] = defaultdict(float)
+    for span in spans:
+        seconds[str(span.speaker_index)] += span.duration
+    return max(seconds, key=lambda speaker: seconds[speaker], default="")
 
 
 if __name__ == "__main__":
