@@ -26,7 +26,8 @@ from stenogram.types import Sound
 
 PARTS = ("quality", "words", "speed", "long")
 OF_FOLDER = {"quality", "words"}
-WHO = (BUILT_IN, diarizers.LIBRARY, *diarizers.BOUNDS)
+KNOWN_OTHERWISE = (diarizers.LIBRARY, *diarizers.BOUNDS)
+WHO = (BUILT_IN, *KNOWN_OTHERWISE)
 SPEED_S, LONG_S, ROUNDS = 600, 3600, 5
 RESULT = recordings.OUT / "diarization.json"
 
@@ -65,25 +66,24 @@ def _part(part: str, folder: Path | None, given: argparse.Namespace) -> Any:
 
 def quality(names: Sequence[str], folder: Path, only: str = "") -> list[dict[str, Any]]:
     """Errors of each diarizer on each labelled clip, by collar."""
-    network = SpeechNetwork()
-    rows = []
+    network, rows = SpeechNetwork(), []
+    functions = {name: diarizers.function_named(name) for name in names if name not in KNOWN_OTHERWISE}
     for clip in speakers.labelled(folder):
         if only not in clip.name:
             continue
         sound = diarizers.sound_of(clip.path, network)
         for name in names:
             _say(f"{clip.name}: {name}")
-            rows.append(_scored(name, clip, _told(name, clip, sound)))
+            told = diarizers.tell(functions[name], sound) if name in functions else _told(name, clip, sound)
+            rows.append(_scored(name, clip, told))
     return rows
 
 
 def _told(name: str, clip: speakers.Labelled, sound: Sound) -> diarizers.Told:
     if name == diarizers.LIBRARY:
         return diarizers.library(clip.path)
-    if name in diarizers.BOUNDS:
-        runs = diarizers.BOUNDS[name]
-        return diarizers.tell(lambda sound: bound.turns(sound, clip.turns, runs=runs), sound)
-    return diarizers.tell(diarizers.function_named(name), sound)
+    runs = diarizers.BOUNDS[name]
+    return diarizers.tell(lambda sound: bound.turns(sound, clip.turns, runs=runs), sound)
 
 
 def _scored(name: str, clip: speakers.Labelled, told: diarizers.Told) -> dict[str, Any]:

@@ -85,21 +85,12 @@ def _groups(rows: Sequence[Row]) -> str:
                 if collar != COLLAR:
                     cells = [rates(chosen[name], collar) for name in names]
                     lines.append(_line([group, f"DER, collar {collar} each side", *cells]))
-            lines.append(
-                _line(
-                    [
-                        group,
-                        "seconds of audio per second",
-                        *("" if name in BOUNDS else _speed(chosen[name]) for name in names),
-                    ]
-                )
-            )
+            lines.append(_line([group, "CPU ms per s of audio", *(_cpu(chosen[name]) for name in names)]))
     return "\n".join(lines) + "\n"
 
 
-def _speed(rows: Sequence[Row]) -> str:
-    wall_s = sum(row["wall_s"] for row in rows)
-    return f"{sum(row['seconds'] for row in rows) / wall_s:.1f}"
+def _cpu(rows: Sequence[Row]) -> str:
+    return f"{1000 * sum(row['cpu_s'] for row in rows) / sum(row['seconds'] for row in rows):.0f}"
 
 
 def _belonging(rows: Iterable[Row], name: str, group: str) -> list[Row]:

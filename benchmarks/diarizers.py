@@ -6,10 +6,8 @@ import importlib
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -19,7 +17,6 @@ from benchmarks import measure, recordings
 from stenogram import diarization
 from stenogram.audio.silero import SpeechNetwork
 from stenogram.audio.vad import detect
-from stenogram.cache import open_cache
 from stenogram.config import Settings
 from stenogram.types import SAMPLE_RATE, Audio, DiarizeOptions, Sound, SpeakerTurn, VadOptions
 
@@ -69,22 +66,25 @@ def tell(function: Function, sound: Sound) -> Told:
 def function_named(place: str) -> Function:
     """``module:function`` of ``Sound``; a bare name is a diarizer of the product's table.
 
-    A diarizer gets a thread per core that this process may use, and an empty cache for each recording.
+    A diarizer gets a thread per core that this process may use, and a cache that keeps nothing.
     """
     if ":" in place:
         module, attribute = place.split(":")
         found: Function = getattr(importlib.import_module(module), attribute)
         return found
-    return lambda sound: _ask(place, sound)
+    means = diarization.Means(Settings(), NoCache(), threads=int(measure.machine()["cpus"]))
+    diarizer, options = diarization.find(place, means), DiarizeOptions(diarize=True)
+    return lambda sound: diarizer.diarize([sound], options, lambda _seconds: None, lambda: False)
 
 
-def _ask(name: str, sound: Sound) -> list[SpeakerTurn]:
-    with tempfile.TemporaryDirectory(prefix="stenogram-bench-") as home:
-        settings = Settings(home=home)
-        means = diarization.Means(settings, open_cache(settings), threads=int(measure.machine()["cpus"]))
-        with closing(diarization.find(name, means)) as diarizer:
-            options = DiarizeOptions(diarize=True)
-            return diarizer.diarize([sound], options, lambda _seconds: None, lambda: False)
+class NoCache:
+    """Keeps nothing."""
+
+    def get(self, kind: str, key: str) -> None:
+        """Nothing is there."""
+
+    def put(self, kind: str, key: str, value: bytes) -> None:
+        """Forget it."""
 
 
 def library(path: Path) -> Told:
