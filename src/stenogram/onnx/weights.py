@@ -62,6 +62,20 @@ class Weights:
         """The weight that is the node's input of that index."""
         return self.array(self._nodes[node][1][index])
 
+    def dequantized(self, node: str, index: int) -> Array:
+        """The float32 weight that is the node's input of that index, where the model may hold it in 8 bits.
+
+        So its maker shrank the file: ``name_quantized * name_scale + name_zero_point`` is computed when it is loaded.
+        """
+        import numpy as np
+
+        name = self._nodes[node][1][index]
+        if name in self._arrays:
+            return self.array(name)
+        name = name.removesuffix("_add_tensor")
+        values, scale, zero_point = (self.array(f"{name}_{part}") for part in ("quantized", "scale", "zero_point"))
+        return values.astype(np.float32) * scale + zero_point  # type: ignore[no-any-return]
+
     def quantized(self, node: str) -> Quantized:
         """The quantised matrix that a matrix multiplication uses."""
         import numpy as np
