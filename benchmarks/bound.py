@@ -1,89 +1,79 @@
-"""What no clustering of voices could beat: the segmentation network's own decisions, put together by one who knows.
+"""What no clustering of voices could beat: our diarizer with the voices given to the right speakers by one who knows.
 
-The network hears windows and tells up to three local speakers apart in each. Here each of them (or each of their runs
-from pause to pause) is given to the speaker of the reference with whom it shares most time, two who speak at once to
-two different ones; where windows overlap they vote. What is wrong then, the network got wrong: who it did not hear,
-took for another, or heard in silence. Whoever shares nothing with the reference is left out, which no diarizer could.
+All but the clustering is the diarizer's own: the segmentation network's windows, the vote where they overlap. The
+network tells up to three local speakers apart in a window; each of them (or each of their runs from pause to pause) is
+given to the speaker of the reference with whom it shares most time, two who speak at once to two different ones. What
+is wrong then, the network got wrong: who it did not hear, took for another, or heard in silence. What it heard where
+the reference has nobody at all is left out, which no diarizer could know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
 
-from stenogram.diarization.networks import FIRST, FRAME, FRAMES, POWERSET, WINDOW, SegmentationNetwork
-from stenogram.diarization.windows import FRAME_S, GAP_S, SPEAKERS, stretches
-from stenogram.types import SAMPLE_RATE, Sound, SpeakerTurn
+from stenogram.diarization import clustering, vote
+from stenogram.diarization.dense import Dense
+from stenogram.diarization.networks import FIRST, FRAME, FRAMES
+from stenogram.diarization.windows import Run, Window
+from stenogram.protocols import Diarizer
+from stenogram.types import SAMPLE_RATE, DiarizeOptions, Sound, SpeakerTurn
 
-HOP = WINDOW // 5
-Floats = npt.NDArray[np.float32]
+ACTIVE = 0.5
+"""Probability from which a local speaker speaks."""
 Bools = npt.NDArray[np.bool_]
 
 
-def turns(sound: Sound, reference: Sequence[SpeakerTurn], *, runs: bool) -> list[SpeakerTurn]:
-    """The turns of the reference's speakers as the network can tell them.
+def turns(diarizer: Diarizer, sound: Sound, reference: Sequence[SpeakerTurn], *, runs: bool) -> list[SpeakerTurn]:
+    """The turns of the reference's speakers as the built-in diarizer can tell them, speakers as numbers.
 
-    ``runs``: a local speaker whom the network took two people for may be several in turn, as in our diarizer.
+    ``runs``: a local speaker for whom the network took two people may be several in turn, as the diarizer has it.
     """
+    ordinary = vote.turns
+
+    def knowing(windows: Sequence[Window], dense: Dense, options: DiarizeOptions, step: int) -> list[SpeakerTurn]:
+        labels = [label for window in windows for label in _labels(window, dense, step, reference, runs=runs)]
+        with mock.patch.object(clustering, "cluster", return_value=labels):
+            return ordinary(windows, dense, options, step)
+
+    with mock.patch.object(vote, "turns", knowing):
+        return diarizer.diarize([sound], DiarizeOptions(diarize=True), lambda _seconds: None, lambda: False)
+
+
+def _labels(window: Window, dense: Dense, step: int, reference: Sequence[SpeakerTurn], *, runs: bool) -> list[int]:
+    """The speaker of the reference for each run of a window, those who speak longest first; -1: nobody."""
+    if not window.runs:
+        return []
+    active = window.probabilities() >= ACTIVE
+    free = _truth(dense, window.runs[0].window * step, reference)
+    pieces: dict[Any, list[Run]] = defaultdict(list)
+    for place, run in enumerate(window.runs):
+        pieces[place if runs else run.speaker].append(run)
+    labels: dict[int, int] = {}
+    for piece in sorted(pieces.values(), key=lambda piece: sum(run.start - run.end for run in piece)):
+        mask = np.zeros(FRAMES, bool)
+        for run in piece:
+            mask[run.start : run.end] |= active[run.start : run.end, run.speaker]
+        shared = free[mask].sum(0)
+        label = int(shared.argmax()) if shared.any() else -1
+        if label >= 0:
+            free[mask, label] = False
+        labels |= {id(run): label for run in piece}
+    return [labels[id(run)] for run in window.runs]
+
+
+def _truth(dense: Dense, first: int, reference: Sequence[SpeakerTurn]) -> Bools:
+    """Who speaks in each frame of the window that begins at the sample ``first`` ``[FRAMES, speakers]``."""
+    samples = first + np.arange(FRAMES) * FRAME + FIRST
+    stretch = np.clip(np.searchsorted(dense.places, samples, "right") - 1, 0, len(dense.starts) - 1)
+    seconds = (samples - np.array(dense.places)[stretch] + np.array(dense.starts)[stretch]) / SAMPLE_RATE
     names = sorted({turn.speaker for turn in reference})
-    frames = sound.audio.sample_count // FRAME + FRAMES
-    truth = _frames(reference, names, frames)
-    votes, counts, heard = np.zeros((frames, len(names))), np.zeros(frames), np.zeros(frames)
-    for start, active in _windows(sound, SegmentationNetwork()):
-        place = slice(start, start + FRAMES)
-        for piece, name in _given(active, truth[place], runs=runs):
-            votes[start + np.flatnonzero(piece), name] += 1
-        counts[place] += active.sum(1)
-        heard[place] += 1
-    at_once = np.rint(counts / np.maximum(heard, 1))
-    ranks = (-votes).argsort(1, kind="stable").argsort(1, kind="stable")
-    return list(_turns((ranks < at_once[:, None]) & (votes > 0), names, sound.audio.duration))
-
-
-def _windows(sound: Sound, network: SegmentationNetwork) -> Iterator[tuple[int, Bools]]:
-    """First frame of each window, and which local speaker speaks when in it ``[FRAMES, SPEAKERS]``."""
-    members = np.array([[place in speakers for place in range(SPEAKERS)] for speakers in POWERSET])
-    for start in range(0, max(sound.audio.sample_count - WINDOW + HOP, 1), HOP):
-        first = round(start / FRAME)
-        samples = np.zeros((1, WINDOW), np.float32)
-        found = sound.audio.window(first * FRAME, first * FRAME + WINDOW)
-        samples[0, : len(found)] = found
-        yield first, members[network.probabilities(samples)[0].argmax(1)]
-
-
-def _given(active: Bools, truth: Bools, *, runs: bool) -> Iterator[tuple[Bools, int]]:
-    """Each piece of a window, the longest first, and who speaks most in it and was not given to another just then."""
-    pieces = [piece for speaker in range(SPEAKERS) for piece in _pieces(active[:, speaker], runs=runs)]
-    free = truth.copy()
-    for piece in sorted(pieces, key=lambda piece: -int(piece.sum())):
-        shared = free[piece].sum(0)
-        if shared.any():
-            name = int(shared.argmax())
-            free[piece, name] = False
-            yield piece, name
-
-
-def _pieces(active: Bools, *, runs: bool) -> Iterator[Bools]:
-    for start, end in stretches(active, GAP_S / FRAME_S) if runs else [(0, FRAMES)]:
-        piece = np.zeros_like(active)
-        piece[start:end] = active[start:end]
-        yield piece
-
-
-def _frames(reference: Iterable[SpeakerTurn], names: Sequence[str], frames: int) -> Bools:
-    """Who speaks at the middle of each frame ``[frames, names]``."""
-    middles = (np.arange(frames) * FRAME + FIRST) / SAMPLE_RATE
-    found = np.zeros((frames, len(names)), bool)
+    found = np.zeros((FRAMES, len(names)), bool)
     for turn in reference:
-        found[(middles >= turn.start) & (middles < turn.end), names.index(turn.speaker)] = True
+        found[(seconds >= turn.start) & (seconds < turn.end), names.index(turn.speaker)] = True
     return found
-
-
-def _turns(active: npt.NDArray[Any], names: Sequence[str], duration: float) -> Iterator[SpeakerTurn]:
-    shift = (FIRST - FRAME / 2) / SAMPLE_RATE
-    for place, name in enumerate(names):
-        for start, end in stretches(active[:, place]):
-            yield SpeakerTurn(start * FRAME_S + shift, min(end * FRAME_S + shift, duration), name)

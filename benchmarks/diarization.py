@@ -83,7 +83,8 @@ def _told(name: str, clip: speakers.Labelled, sound: Sound) -> diarizers.Told:
     if name == diarizers.LIBRARY:
         return diarizers.library(clip.path)
     runs = diarizers.BOUNDS[name]
-    return diarizers.tell(lambda sound: bound.turns(sound, clip.turns, runs=runs), sound)
+    diarizer = diarizers.diarizer_named(BUILT_IN)
+    return diarizers.tell(lambda sound: bound.turns(diarizer, sound, clip.turns, runs=runs), sound)
 
 
 def _scored(name: str, clip: speakers.Labelled, told: diarizers.Told) -> dict[str, Any]:

@@ -45,11 +45,12 @@ def _errors(axes: Any, rows: list[dict[str, Any]]) -> None:
                 label = kind if place == which == 0 else None
                 axes.bar(at, share, 0.9 * width, bottom=base, color=colour, label=label)
                 base += share
-            axes.text(at, base + 0.005, f"{base:.3f}", ha="center", fontsize=7)
+            axes.annotate(f"{base:.3f}", (at, base), (0, 2), textcoords="offset points", ha="center", fontsize=7)
             ticks.append(at)
             labels.append(name)
         axes.text(place + width * (len(names) - 1) / 2, -0.33, group, ha="center", fontsize=9, transform=_below(axes))
-    axes.hlines(TARGET, -width / 2, width * (len(names) - 0.5), colors="black", linestyles="dotted", label="target")
+    edges = -width / 2, width * (len(names) - 0.5)
+    axes.hlines(TARGET, *edges, colors="black", linestyles="dotted", label=f"aim, {SHORT}")
     axes.set_xticks(ticks, labels, fontsize=7, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_title("Diarization error rate, collar 0.25 s each side, overlap scored", fontsize=10)
     axes.legend(frameon=False, fontsize=8)
@@ -67,7 +68,7 @@ def _in(row: dict[str, Any], group: str) -> bool:
 def _memory(axes: Any, long: dict[str, Any]) -> None:
     heard, used = _thin(long["memory"])
     axes.plot([seconds / 60 for seconds in heard], [each / MB for each in used], color=COLOURS[1])
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.2 * max(used, default=0) / MB)
     axes.set_xlabel("minutes of the recording that are through", fontsize=8)
     axes.set_title("Diarization alone, eight voices: anonymous memory, MB", fontsize=10)
 

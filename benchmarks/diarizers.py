@@ -18,6 +18,7 @@ from stenogram import diarization
 from stenogram.audio.silero import SpeechNetwork
 from stenogram.audio.vad import detect
 from stenogram.config import Settings
+from stenogram.protocols import Diarizer
 from stenogram.types import SAMPLE_RATE, Audio, DiarizeOptions, Sound, SpeakerTurn, VadOptions
 
 Function = Callable[[Sound], Iterable[SpeakerTurn]]
@@ -72,9 +73,13 @@ def function_named(place: str) -> Function:
         module, attribute = place.split(":")
         found: Function = getattr(importlib.import_module(module), attribute)
         return found
-    means = diarization.Means(Settings(), NoCache(), threads=int(measure.machine()["cpus"]))
-    diarizer, options = diarization.find(place, means), DiarizeOptions(diarize=True)
+    diarizer, options = diarizer_named(place), DiarizeOptions(diarize=True)
     return lambda sound: diarizer.diarize([sound], options, lambda _seconds: None, lambda: False)
+
+
+def diarizer_named(name: str) -> Diarizer:
+    """One of the product's."""
+    return diarization.find(name, diarization.Means(Settings(), NoCache(), threads=int(measure.machine()["cpus"])))
 
 
 class NoCache:
