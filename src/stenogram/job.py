@@ -43,6 +43,17 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """How a known speaker sounds: a few seconds of a recording of any format, as a client sent them."""
+
+    name: str
+    """The speaker's."""
+    digest: str
+    """SHA-256 of the bytes, hex."""
+    sound: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One request to transcribe, as the table of jobs has it. Times are Unix seconds."""
 
@@ -58,7 +69,7 @@ class Job:
     language: str | None = None
     """As asked for; the transcript has the one that was found."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What was asked for beside model and language, as JSON: ``{"profile": ..., "decode": {...}, ...}``."""
+    """What was asked for beside model and language, as JSON: ``{"profile": ..., "run": {...}, "diarize": {...}}``."""
     media: Media | None = None
     """None once the recording was deleted."""
     filename: str | None = None
@@ -100,7 +111,7 @@ class Job:
         return self.state not in UNFINISHED
 
 
-JobEventKind = Literal["state", "stage", "segment", "warning"]
+JobEventKind = Literal["state", "stage", "segment", "speakers", "warning"]
 
 
 @dataclass(frozen=True, slots=True)

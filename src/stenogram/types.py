@@ -309,6 +309,15 @@ class KnownVoice:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownSpeaker:
+    """A person to be recognised in one recording."""
+
+    name: str
+    source: Path
+    """A recording of 2 to 10 s in which only this person speaks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Speakers:
     """Who spoke when in one recording."""
 

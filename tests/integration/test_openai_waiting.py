@@ -282,22 +282,6 @@ def test_only_the_recording_is_kept_of_what_was_sent(here: Here, start: Start, b
     assert twice.json()["error"]["param"] == "file"
 
 
-def test_samples_of_speakers_may_be_as_long_as_the_wire_allows(here: Here, start: Start, beckett: Path) -> None:
-    """Four of ten seconds, as waves of 48 kHz in stereo; more than any field needs is refused."""
-    start(delay_s=0.0)
-    sample = "data:audio/wav;base64," + "A" * (48_000 * 4 * 10 * 4 // 3)
-    form: dict[str, Any] = {"model": "whisper-1", "known_speaker_names[]": list("abcd")}
-    with here.client() as http:
-        fine = http.post(
-            PATH, data={**form, "known_speaker_references[]": [sample] * 4}, files={"file": beckett.read_bytes()}
-        )
-        large = http.post(PATH, data={**form, "prompt": "x" * 2**24}, files={"file": beckett.read_bytes()})
-
-    assert fine.status_code == 200
-    assert large.status_code == 400
-    until(lambda: not here.stored())
-
-
 def test_names_of_files_need_not_be_ascii_nor_differ(here: Here, start: Start, beckett: Path, two_cities: Path) -> None:
     start(delay_s=0.0)
     name = "Größe «猫» 🙂.mp3"

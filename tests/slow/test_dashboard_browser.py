@@ -19,7 +19,8 @@ from stenogram.accounts import keys
 from stenogram.accounts.keys import Wish
 from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings
-from stenogram.store import schema, whisper_models
+from stenogram.store import claims, events, results, schema, whisper_models
+from stenogram.types import Segment, SpeakerTurn, Transcript
 from tests import scenes
 from tests.service import supervise
 
@@ -284,6 +285,31 @@ def test_what_the_server_refuses_is_told_in_its_words(page: Page, url: str, tmp_
     entry = page.locator("#jobs > li")
     expect(entry.locator(".badge")).to_have_text("failed")
     expect(entry.get_by_role("alert")).to_contain_text("empty")
+
+
+def test_who_speaks_is_asked_for_and_shown_when_it_is_known(page: Page, house: House, url: str, beckett: Path) -> None:
+    """The text that came meanwhile, without speakers, gives way to what each of them said."""
+    open_live(page, url)
+    expect(page.get_by_label("Speakers", exact=True)).to_be_disabled()
+    page.get_by_label("Tell who speaks").check()
+    page.get_by_label("Speakers", exact=True).fill("2")
+    page.locator("#files").set_input_files(beckett)
+    entry = page.locator("#jobs > li")
+    expect(entry.locator(".badge")).to_have_text("waiting")
+    [job] = page.request.get(f"{url}/api/v1/jobs").json()["jobs"]
+    assert (job["options"]["diarize"]["diarize"], job["options"]["diarize"]["num_speakers"]) == (True, 2)
+
+    with house.db.write() as tx:
+        events.add(tx, job["id"], 1, [("segment", {"id": 0, "start": 0, "end": 3, "text": "Ever tried. Ever failed."})])
+    expect(entry.locator(".transcript p")).to_have_text("0:00Ever tried. Ever failed.")
+    spoken = (Segment(0, 0, 1, "Ever tried.", speaker="SPEAKER_00"), Segment(1, 1, 3, "Ever failed.", speaker="Ann"))
+    transcript = Transcript(spoken, 3.0, turns=(SpeakerTurn(0, 3, "Ann"),), diarizer="built-in")
+    with house.db.write() as tx:
+        claims.answer(tx, job["id"], transcript, results.pack(transcript))
+
+    expect(entry.locator(".badge")).to_have_text("done")
+    said = entry.locator(".transcript p.said")
+    expect(said).to_have_text(["0:00SPEAKER_00: Ever tried.", "0:01Ann: Ever failed."])
 
 
 def test_a_job_that_waits_can_be_cancelled(page: Page, url: str, beckett: Path) -> None:

@@ -20,7 +20,11 @@ def transcript(*said: tuple[str | None, str]) -> Transcript:
 
 
 def test_speakers_get_letters_in_order_of_appearance() -> None:
-    body = json.loads(openai.diarized_json(transcript(("S7", "Hi."), ("S1", "Hello."), ("S1", "Yes?"), ("S7", "So."))))
+    body = json.loads(
+        openai.diarized_json(
+            transcript(("SPEAKER_07", "Hi."), ("SPEAKER_01", "Hello."), ("SPEAKER_01", "Yes?"), ("SPEAKER_07", "So."))
+        )
+    )
 
     assert body["text"] == "A: Hi.\nB: Hello. Yes?\nA: So."
     assert [segment["speaker"] for segment in body["segments"]] == ["A", "B", "B", "A"]
@@ -37,9 +41,16 @@ def test_speakers_get_letters_in_order_of_appearance() -> None:
 
 
 def test_known_speakers_keep_their_names_and_take_no_letter() -> None:
-    body = json.loads(openai.diarized_json(transcript(("agent", "Hi."), ("S1", "Hello.")), ["agent"]))
+    body = json.loads(openai.diarized_json(transcript(("agent", "Hi."), ("SPEAKER_01", "Hello.")), ["agent"]))
 
     assert body["text"] == "agent: Hi.\nA: Hello."
+
+
+def test_a_name_that_diarization_does_not_make_up_is_kept() -> None:
+    """People are known by a reference, by the library of voices, or because somebody renamed a speaker."""
+    body = json.loads(openai.diarized_json(transcript(("SPEAKER_00", "Hi."), ("A", "Hello."), ("SPEAKER_01", "So."))))
+
+    assert body["text"] == "B: Hi.\nA: Hello.\nC: So."
 
 
 def test_without_speakers_there_is_one() -> None:
@@ -50,5 +61,5 @@ def test_without_speakers_there_is_one() -> None:
 def test_no_two_speakers_share_a_label(number: int) -> None:
     labels = openai.Labels()
 
-    assert len({labels.of(f"S{each}") for each in range(number)}) == number
+    assert len({labels.of(f"SPEAKER_{each}") for each in range(number)}) == number
     assert openai.Labels().of("x") == "A"

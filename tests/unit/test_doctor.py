@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stenogram import engines, hardware, performance
+from stenogram import diarization, engines, hardware, performance
 from stenogram.app.doctor import Finding, examine, log_facts, machine, parts, places, trial
 from stenogram.bundled import asset
 from stenogram.config import Settings
@@ -141,6 +141,28 @@ def test_an_engine_whose_library_is_broken_is_told_and_stops_nothing_else(
     assert found.state == "warning"
     assert "libfoo.so.1" in found.text
     assert "pip install --force-reinstall broken-package" in str(found.advice)
+
+
+def test_each_diarizer_has_a_line_that_says_whether_it_can_be_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "diarizers_of_the_test.py").write_text(
+        "from stenogram.testing import FakeDiarizer\n"
+        "def good(means): return FakeDiarizer()\n"
+        "def bad(means): return FakeDiarizer(cause='its weights are not here')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    rows = {name: diarization.Row(f"diarizers_of_the_test:{name}", ("click",), ("click",)) for name in ("good", "bad")}
+    rows["absent"] = diarization.Row("nowhere:X", ("no_such_module",), ("no-such-package",), extra="extra-one")
+    monkeypatch.setattr(diarization, "DIARIZERS", rows)
+    good, bad, absent = parts.examine_diarizers(Settings(home=str(tmp_path)))
+    sys.modules.pop("diarizers_of_the_test", None)
+
+    assert (good.topic, good.state) == ("speakers", "good")
+    assert good.text.startswith("good: click ")
+    assert (bad.state, bad.text.partition("; ")[2]) == ("warning", "it cannot be used: its weights are not here")
+    advice = "Get it: pip install 'stenogram[extra-one]'"
+    assert absent == Finding("speakers", "note", "absent: not installed", advice)
 
 
 def test_the_default_engine_missing_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def parsed(transcript: Transcript, name: str, granularities: tuple[Granularity, 
 
 def test_every_format_has_its_own_file_suffix() -> None:
     """All formats of one recording can be written side by side."""
-    assert list(FORMATS) == ["text", "json", "verbose_json", "diarized_json", "srt", "vtt", "tsv"]
+    assert list(FORMATS) == ["text", "json", "verbose_json", "diarized_json", "srt", "vtt", "tsv", "rttm"]
     assert len({known.suffix for known in FORMATS.values()}) == len(FORMATS)
 
 
@@ -56,7 +56,7 @@ def test_txt_is_text() -> None:
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownFormat, match=r"'docx'.*text, json, verbose_json, diarized_json, srt, vtt, tsv"):
+    with pytest.raises(UnknownFormat, match=r"'docx'.*text, json, verbose_json, diarized_json, srt, vtt, tsv, rttm"):
         render(TWO, "docx")
 
 
@@ -111,6 +111,7 @@ def test_verbose_json_has_the_fields_of_the_wire_with_their_types() -> None:
             {"word": "beach", "start": 0.24, "end": 0.5, "probability": 0.987654, "interpolated": True},
         ],
         "usage": {"type": "duration", "seconds": 9},
+        "speakers": ["SPEAKER_00"],
         "model": "moonshine-tiny-en",
         "warnings": ["doubtful"],
     }
@@ -168,6 +169,7 @@ def test_an_empty_transcript_is_valid_in_every_format() -> None:
         "srt": "",
         "vtt": "WEBVTT\n",
         "tsv": "start\tend\ttext\n",
+        "rttm": "",
     }
 
 
@@ -213,8 +215,9 @@ def test_tsv_is_in_whole_milliseconds_with_one_line_per_segment() -> None:
 
 @given(st.text(), st.sampled_from(sorted(FORMATS)))
 def test_every_body_ends_in_exactly_one_newline(text: str, name: str) -> None:
-    """Files end as text files do; the empty srt, which has no line at all, is the exception."""
-    body = render(replace(EMPTY, segments=(Segment(0, 0, 1, "a" + text + "b"),)), name, SubtitleOptions(), BOTH)
+    """Files end as text files do; what has no line at all (an empty srt, rttm without speakers) is the exception."""
+    spoken = Segment(0, 0, 1, "a" + text + "b", speaker="A")
+    body = render(replace(EMPTY, segments=(spoken,)), name, SubtitleOptions(), BOTH)
 
     assert body.endswith("\n")
     assert not body.endswith("\n\n")

@@ -32,7 +32,7 @@ def test_segments_without_text_are_left_out_and_ids_stay_in_order() -> None:
 
 
 def test_a_letter_that_is_a_known_name_is_given_to_nobody_else() -> None:
-    assert speakers(openai.diarized_json(transcript(("z", "One."), ("A", "Two.")), ["A"])) == ["B", "A"]
+    assert speakers(openai.diarized_json(transcript(("SPEAKER_00", "One."), ("A", "Two.")), ["A"])) == ["B", "A"]
 
 
 def test_letters_go_on_after_z() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stenogram.app.jobs import Order
+from stenogram.job import Reference
 from stenogram.server.openai.answer import PING, Stream, body, event
 from stenogram.server.openai.request import WireRequest
 from stenogram.types import Segment, Transcript, Word
@@ -94,17 +95,22 @@ def test_silence_is_a_stream_of_its_last_event() -> None:
     assert (last["type"], last["text"]) == ("transcript.text.done", "")
 
 
-def test_a_diarized_stream_has_a_segment_before_each_delta_which_names_it() -> None:
-    speaking = replace(SAID, segments=tuple(replace(s, speaker=f"S{s.id}") for s in SAID.segments))
-    request = replace(PLAIN, response_format="diarized_json", speakers=("S1",))
-    events = told(request, speaking)
+def test_a_diarized_stream_tells_who_spoke_when_that_is_known_before_its_end() -> None:
+    """As recognised, nobody speaks yet; the transcript has other segments, split where the speaker changes."""
+    spoken = (("Ever", "SPEAKER_01"), ("tried.", "Didi"), ("Größe 猫 🙂", "SPEAKER_00"))
+    segments = tuple(Segment(i, i, i + 1, text, speaker=who) for i, (text, who) in enumerate(spoken))
+    speaking = replace(SAID, segments=segments)
+    order = replace(PLAIN.order, known_speakers=(Reference("Didi", "", b""),))
+    request = replace(PLAIN, order=order, response_format="diarized_json")
+    stream = Stream(request)
+    events = read([*(text for segment in SAID.segments for text in stream.segment(segment)), *stream.done(speaking)])
 
     assert [told["type"].removeprefix("transcript.text.") for told in events] == [
-        "segment", "delta", "segment", "delta", "done",
+        "delta", "delta", "segment", "segment", "segment", "done",
     ]  # fmt: skip
-    assert [told["speaker"] for told in events[0:4:2]] == ["A", "S1"]
-    assert [told["segment_id"] for told in events[1:4:2]] == [told["id"] for told in events[0:4:2]]
-    assert [told for told in events if "segment" in told["type"]] == json.loads(body(request, speaking)[0])["segments"]
+    assert [told["speaker"] for told in events[2:5]] == ["A", "Didi", "B"]
+    assert events[2:5] == json.loads(body(request, speaking)[0])["segments"]
+    assert joined(events) == events[-1]["text"] == SAID.text
 
 
 def test_logprobs_of_a_stream_joined_are_the_text_and_those_of_the_whole() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -9,13 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stenogram.errors import OptionError
+from stenogram.errors import OptionError, TooLarge
 from stenogram.job import Media
+from stenogram.server import references
 from stenogram.server.openai.request import ALIASES, WireRequest, parse
 from stenogram.server.upload import Form
 from stenogram.types import Task, VadOptions
 
 VAD = VadOptions()
+SAMPLE = "data:audio/wav;base64,AAAA"
 
 
 def request(*fields: tuple[str, str], task: Task = "transcribe", model: str = "whisper-1") -> WireRequest:
@@ -66,13 +69,14 @@ def test_lists_are_read_in_both_spellings(brackets: str) -> None:
         (f"keywords{brackets}", "Pozzo"),
         (f"languages{brackets}", "ru"),
         (f"known_speaker_names{brackets}", "Didi"),
+        (f"known_speaker_references{brackets}", SAMPLE),
     )
 
     assert wire.granularities == ("word", "segment")
     assert wire.order.run.transcribe.hotwords == "Godot, Pozzo"
     assert wire.order.run.transcribe.language == "ru"
     assert wire.tells_languages
-    assert wire.speakers == ("Didi",)
+    assert [known.name for known in wire.order.known_speakers] == ["Didi"]
     assert request((f"include{brackets}", "logprobs")).logprobs
 
 
@@ -186,23 +190,92 @@ def test_what_cannot_be_names_its_part(part: str, value: str, param: str) -> Non
     assert refused((part, value)) == param
 
 
-def test_speakers_are_four_at_most_each_with_a_sample_or_none() -> None:
+def test_speakers_are_four_at_most_each_with_a_sample() -> None:
     names = [("known_speaker_names[]", name) for name in "abcde"]
-    sample = ("known_speaker_references[]", "data:audio/wav;base64,AAAA")
+    sample = ("known_speaker_references[]", SAMPLE)
+    known = request(*names[:4], *[sample] * 4).order.known_speakers
 
-    assert request(*names[:4]).speakers == ("a", "b", "c", "d")
-    assert request(*names[:2], sample, sample).speakers == ("a", "b")
-    assert refused(*names) == "known_speaker_names"
+    assert [speaker.name for speaker in known] == list("abcd")
+    assert {speaker.sound for speaker in known} == {bytes(3)}
+    assert len(known[0].digest) == 64
+    assert request(("diarize", "true")).order.known_speakers == ()
+    assert refused(*names, *[sample] * 5) == "known_speaker_names"
     assert refused(*names[:2], sample) == "known_speaker_references"
-    assert refused(names[0], ("known_speaker_references[]", "https://a.example/b.wav")) == "known_speaker_references"
+    assert refused(names[0], names[0], sample, sample) == "known_speaker_names"
+    assert refused(("known_speaker_names[]", "a\nb"), sample) == "known_speaker_names"
+    assert refused(("known_speaker_names[]", "a" * 101), sample) == "known_speaker_names"
 
 
 @pytest.mark.parametrize(
-    "field", [("diarize", "true"), ("response_format", "diarized_json"), ("known_speaker_names[]", "Didi")]
+    "url",
+    [
+        "https://a.example/b.wav",
+        "data:audio/wav,AAAA",
+        "data:audio/wav;base64",
+        "data:audio/wav;base64,",
+        "data:audio/wav;base64,A",
+        "data:audio/wav;base64,AA AA",
+        "data:audio/wav;base64,AA_-",
+        "AAAA",
+    ],
 )
-def test_who_asks_for_speakers_hears_that_there_is_one(field: tuple[str, str]) -> None:
-    [warning] = request(field).warnings
-    assert "speakers are not told apart" in warning
+def test_a_sample_is_a_data_url_in_base64(url: str) -> None:
+    assert refused(("known_speaker_names[]", "a"), ("known_speaker_references[]", url)) == "known_speaker_references"
+
+
+def test_a_sample_that_is_too_large_is_told_with_the_numbers() -> None:
+    most = base64.b64encode(bytes(references.MOST_BYTES)).decode()
+    name = ("known_speaker_names[]", "Ann")
+    [known] = request(name, ("known_speaker_references[]", f"DATA:;base64,{most}")).order.known_speakers
+
+    assert len(known.sound) == references.MOST_BYTES
+    with pytest.raises(TooLarge, match=r"Ann is too large: 3\.0 MiB.*at most 3 MiB") as raised:
+        request(name, ("known_speaker_references[]", f"data:;base64,{most}AAAA"))
+    assert raised.value.facts["param"] == "known_speaker_references"
+
+
+def test_names_without_samples_name_nobody_and_the_client_hears_so() -> None:
+    wire = request(("known_speaker_names[]", "Didi"))
+
+    assert wire.order.known_speakers == ()
+    assert not wire.order.diarize.diarize
+    assert "name nobody" in wire.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "model"),
+    [
+        ([("diarize", "true")], "whisper-1"),
+        ([("response_format", "diarized_json")], "whisper-1"),
+        ([], "gpt-4o-transcribe-diarize"),
+        ([("num_speakers", "2")], "whisper-1"),
+        ([("diarization", "built-in")], "whisper-1"),
+        ([("recognize_speakers", "true")], "whisper-1"),
+        ([("known_speaker_names[]", "Didi"), ("known_speaker_references[]", SAMPLE)], "whisper-1"),
+    ],
+)
+def test_who_says_anything_of_speakers_wants_them_told_apart(fields: list[tuple[str, str]], model: str) -> None:
+    wire = request(*fields, model=model)
+
+    assert wire.order.diarize.diarize
+    assert wire.warnings == ()
+
+
+def test_who_says_nothing_of_speakers_or_no_gets_none() -> None:
+    assert not request().order.diarize.diarize
+    assert not request(("recognize_speakers", "false")).order.diarize.diarize
+    assert not request(("diarize", "false"), ("response_format", "diarized_json")).order.diarize.diarize
+    assert refused(("diarize", "false"), ("max_speakers", "2")) == "diarize"
+
+
+def test_numbers_of_speakers_are_taken_and_must_not_contradict_each_other() -> None:
+    options = request(("min_speakers", "2"), ("max_speakers", "3")).order.diarize
+
+    assert (options.min_speakers, options.max_speakers, options.num_speakers) == (2, 3, None)
+    assert refused(("min_speakers", "3"), ("max_speakers", "2")) == "min_speakers"
+    assert refused(("num_speakers", "3"), ("max_speakers", "4")) == "num_speakers"
+    assert refused(("num_speakers", "0")) == "num_speakers"
+    assert refused(("diarization", "by ear")) == "diarization"
 
 
 def test_parts_that_mean_nothing_are_ignored_and_the_client_hears_so() -> None:
@@ -239,6 +312,7 @@ def test_gpt_transcribe_tells_languages_unasked() -> None:
                     "language", "languages[]", "prompt", "keywords[]", "response_format", "temperature", "include[]",
                     "timestamp_granularities[]", "chunking_strategy", "chunking_strategy[threshold]", "stream", "task",
                     "known_speaker_names[]", "known_speaker_references[]", "vad_filter", "diarize", "hotwords", "",
+                    "num_speakers", "max_speakers", "diarization",
                 ]
             )
             | st.text(max_size=8),

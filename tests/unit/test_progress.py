@@ -9,6 +9,7 @@ from rich.console import Console
 
 from stenogram import events
 from stenogram.cli.progress import Show
+from stenogram.types import Segment
 
 NAMES = [
     "talk.mp3",
@@ -62,3 +63,31 @@ def test_a_terminal_that_cannot_draw_gets_lines(monkeypatch: pytest.MonkeyPatch)
         show(events.StageProgress("transcribe", 30.0, 60.0))
 
     assert "talk.mp3: 00:30/01:00" in output.getvalue()
+
+
+def test_when_all_is_text_the_bar_goes_on_with_the_speakers() -> None:
+    """Until then it is the text's, which is what one waits for."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    with Show("a/talk.mp3", quiet=False, lines=False, console=console) as show:
+        assert show.progress is not None
+        found = []
+        for event in (
+            events.StageProgress("transcribe", 30.0, 60.0),
+            events.StageProgress("diarize", 45.0, 60.0),
+            events.StageProgress("transcribe", 60.0, 60.0),
+            events.StageProgress("diarize", 50.0, 60.0),
+        ):
+            show(event)
+            (line,) = console.render_lines(show.progress.get_renderable())
+            found.append("".join(segment.text for segment in line))
+
+    assert [line.partition(" ")[0] for line in found] == ["talk.mp3", "talk.mp3", "talk.mp3", "speakers:"]
+    assert ["00:30/" in found[0], "00:30/" in found[1], "01:00/" in found[2], "00:50/" in found[3]] == [True] * 4
+
+
+def test_segments_have_their_speakers(capsys: pytest.CaptureFixture[str]) -> None:
+    with Show("talk.mp3", quiet=True, lines=False) as show:
+        show(events.SegmentReady(Segment(0, 0, 1, "Not yet.")))
+        show.print([Segment(0, 0, 1, "So.", speaker="Ann"), Segment(1, 1, 2.5, "What?")])
+
+    assert capsys.readouterr().out == "[00:00.000 -> 00:01.000] Ann: So.\n[00:01.000 -> 00:02.500] What?\n"

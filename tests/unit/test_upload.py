@@ -315,8 +315,9 @@ def test_the_number_and_size_of_fields_are_bounded(store: MediaStore) -> None:
     assert "more than 200 fields" in refused(store, file + field * (upload.MOST_FIELDS + 1) + END)
     times = upload.MOST_FIELDS_BYTES // upload.MOST_FIELD_BYTES
     assert take(store, most * times + END).fields == [("a", "x" * upload.MOST_FIELD_BYTES)] * times
-    assert "longer than 4 MiB" in refused(store, file + part("a", b"x" * (upload.MOST_FIELD_BYTES + 1)) + END)
-    assert "all together" in refused(store, file + most * times + field + END)
+    too_long = file + part("a", b"x" * (upload.MOST_FIELD_BYTES + 1)) + END
+    assert "longer than 5 MiB" in refused(store, too_long, TooLarge)
+    assert "all fields together than 20 MiB" in refused(store, file + most * times + field + END, TooLarge)
 
 
 # --- room and memory -------------------------------------------------------------------------------------------------

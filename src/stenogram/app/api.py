@@ -7,18 +7,32 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from stenogram import config, events
+from stenogram.app import diarize
 from stenogram.app import transcribe as use_case
 from stenogram.app.root import App
 from stenogram.config import Settings
-from stenogram.errors import OptionError
+from stenogram.errors import FileNotReadable, OptionError
 from stenogram.pipeline.parts import Watch
-from stenogram.types import DecodeOptions, LoadOptions, RunOptions, Segment, TranscribeOptions, Transcript, VadOptions
+from stenogram.types import (
+    DecodeOptions,
+    DiarizeOptions,
+    KnownSpeaker,
+    LoadOptions,
+    RunOptions,
+    Segment,
+    TranscribeOptions,
+    Transcript,
+    VadOptions,
+)
 
-GROUPS = (Settings, DecodeOptions, VadOptions, TranscribeOptions, LoadOptions)
+GROUPS = (Settings, DecodeOptions, VadOptions, TranscribeOptions, DiarizeOptions, LoadOptions)
 """Every option group of one recording, in the order in which they are shown."""
+Speakers = Mapping[str, str | os.PathLike[str]]
+"""Names of known speakers, and a recording of each."""
 
 
 def transcribe(
@@ -26,20 +40,22 @@ def transcribe(
     *,
     app: App | None = None,
     listener: events.Listener = events.ignore,
+    known_speakers: Speakers | None = None,
     **options: Any,
 ) -> Transcript:
     """Transcribe an audio or video file.
 
     Options are those of ``stenogram transcribe --help``, with underscores: ``language="en"``,
     ``channels="separate"``, ``home="/srv/stenogram"``; what is not given comes from the environment, then from
-    the default. ``listener`` is called with each event. For many files open an ``App`` once and hand it over: the
-    weights stay loaded. Raises ``StenogramError``; nothing is printed.
+    the default. ``listener`` is called with each event. ``known_speakers`` names people by recordings of 2 to 10 s
+    in which only they speak (``{"Ann": "ann.wav"}``), and has the speakers told apart. For many files open an ``App``
+    once and hand it over: the weights stay loaded. Raises ``StenogramError``; nothing is printed.
 
     >>> import stenogram
     >>> stenogram.transcribe("talk.mp4").text                                                    # doctest: +SKIP
     'It was the best of times, ...'
     """
-    settings, request = _prepare(Path(source), app, options)
+    settings, request = _prepare(Path(source), app, options, known_speakers or {})
     with nullcontext(app) if app else App.open(settings) as opened:
         return use_case.transcribe(opened, request, Watch(listener))
 
@@ -49,31 +65,41 @@ def stream(
     *,
     app: App | None = None,
     listener: events.Listener = events.ignore,
+    known_speakers: Speakers | None = None,
     **options: Any,
 ) -> Generator[Segment, None, Transcript]:
     """Yield the segments of a file in order, each as soon as it is final; as ``transcribe`` otherwise.
 
-    Closing the iterator stops the work; what was finished stays in the cache. The value of the generator
+    Their speakers are not known yet; the transcript has them. Closing the iterator stops the work; what was finished
+    stays in the cache. The value of the generator
     (``StopIteration.value``) is the transcript.
     """
-    settings, request = _prepare(Path(source), app, options)
+    settings, request = _prepare(Path(source), app, options, known_speakers or {})
     with nullcontext(app) if app else App.open(settings) as opened:
         return (yield from use_case.stream(opened, request, Watch(listener)))
 
 
-def _prepare(source: Path, app: App | None, options: Mapping[str, Any]) -> tuple[Settings, use_case.Request]:
+def _prepare(
+    source: Path, app: App | None, options: Mapping[str, Any], known: Speakers
+) -> tuple[Settings, use_case.Request]:
     if app is None:
-        return read(source, options)
+        return read(source, options, known)
     for row in config.rows(Settings):
         if row.name in options and row.name not in ("model", "profile"):
             raise OptionError(name=row.name, value=options[row.name], cause="is the app's; give it to App.open")
-    return read(source, {"model": app.settings.model, "profile": app.settings.profile, **options})
+    return read(source, {"model": app.settings.model, "profile": app.settings.profile, **options}, known)
 
 
 def read(
-    source: Path, given: Mapping[str, Any], environ: Mapping[str, str] | None = None
+    source: Path,
+    given: Mapping[str, Any],
+    known_speakers: Speakers = MappingProxyType({}),
+    environ: Mapping[str, str] | None = None,
 ) -> tuple[Settings, use_case.Request]:
-    """Settings and request from options by name. Raises ``OptionError`` for an unknown name or a bad value."""
+    """Settings and request from options by name.
+
+    Raises ``OptionError`` for an unknown name or a bad value, ``FileNotReadable`` for a known speaker without a file.
+    """
     known = [row.name for group in GROUPS for row in config.rows(group)]
     for name in given.keys() - set(known):
         near = difflib.get_close_matches(name, known, n=1)
@@ -87,5 +113,18 @@ def read(
         config.read(TranscribeOptions, given, environ),
     )
     return settings, use_case.Request(
-        source, settings.model, run, config.read(LoadOptions, given, environ), settings.profile
+        source,
+        settings.model,
+        run,
+        config.read(LoadOptions, given, environ),
+        settings.profile,
+        diarize=diarize.read(given, environ, known=bool(known_speakers)),
+        known_speakers=tuple(_known(name, Path(path)) for name, path in known_speakers.items()),
     )
+
+
+def _known(name: str, path: Path) -> KnownSpeaker:
+    if not path.is_file():
+        cause = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotReadable(path=path, cause=f"it should tell how {name} sounds, and {cause}")
+    return KnownSpeaker(name, path)

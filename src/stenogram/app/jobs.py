@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from stenogram import languages
-from stenogram.app import enabled
+from stenogram.app import diarize, enabled
 from stenogram.app.house import House
 from stenogram.app.transcribe import Request, validate
 from stenogram.config import Profile
 from stenogram.errors import Conflict, DatabaseError, NotFound, OptionError, RequestError
-from stenogram.job import Caller, Job, JobEvent, JobSource, Media
+from stenogram.job import Caller, Job, JobEvent, JobSource, Media, Reference
 from stenogram.jobs.callbacks.address import check as check_address
 from stenogram.store import claims, events, idempotency, jobs, results
 from stenogram.store.database import Transaction
 from stenogram.store.idempotency import Remembered
-from stenogram.types import ComputeType, RunOptions, Transcript
+from stenogram.types import ComputeType, DiarizeOptions, RunOptions, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,15 @@ class Order:
     callback_url: str | None = None
     delete_media: bool | None = None
     """None: as the settings say for this source."""
+    diarize: DiarizeOptions = field(default_factory=DiarizeOptions)
+    known_speakers: tuple[Reference, ...] = ()
 
 
 def check(house: House, order: Order) -> tuple[Order, list[Any]]:
     """The order in its normal form, and all that its transcripts depend on beside the recording.
 
     Refuses what could never be done, before anything is stored. Raises ``OptionError``, ``LanguageNotSupported``,
-    ``ModelError``, ``CallbackRefused``.
+    ``ModelError``, ``DiarizationError``, ``CallbackRefused``.
     """
     language = order.run.transcribe.language
     if language is not None:
@@ -52,7 +54,11 @@ def check(house: House, order: Order) -> tuple[Order, list[Any]]:
     engine, files = validate(house.app, Request(Path(), order.model, order.run, profile=order.profile))
     if order.callback_url is not None:
         check_address(order.callback_url, house.server.callback_allow)
-    return order, [files.digest, engine.version, asdict(order.run), order.profile, order.compute_type]
+    identity: list[Any] = [files.digest, engine.version, asdict(order.run), order.profile, order.compute_type]
+    if order.diarize.diarize:
+        diarize.check(house, order.diarize)
+        identity += [asdict(order.diarize), [(known.name, known.digest) for known in order.known_speakers]]
+    return order, identity
 
 
 def language_code(language: str) -> str:
@@ -196,14 +202,21 @@ def _put(house: House, tx: Transaction, caller: Caller, entry: _Entry) -> Job:
     dedupe_key = _digest([scope, media.digest, entry.identity])
     settings = house.server
     by_setting = settings.delete_library_media if order.source == "v1" else settings.delete_service_media
-    run = asdict(order.run)
+    options: dict[str, Any] = {
+        "run": asdict(order.run),
+        "profile": order.profile,
+        "compute_type": order.compute_type,
+    }
+    if order.diarize.diarize:
+        options["diarize"] = asdict(order.diarize)
+        options["known_speakers"] = [{"name": known.name, "sha256": known.digest} for known in order.known_speakers]
     job, rank = jobs.put(
         tx,
         jobs.NewJob(
             source=order.source,
             media=media,
             model=order.model,
-            options={"run": run, "profile": order.profile, "compute_type": order.compute_type},
+            options=options,
             language=order.run.transcribe.language,
             owner=caller.owner,
             priority=caller.priority + order.priority,
@@ -211,6 +224,7 @@ def _put(house: House, tx: Transaction, caller: Caller, entry: _Entry) -> Job:
             batch=entry.batch,
             dedupe_key=dedupe_key,
             delete_media=by_setting if order.delete_media is None else order.delete_media,
+            references=order.known_speakers,
         ),
     )
     twin = jobs.twin_with_result(tx.connection, dedupe_key)

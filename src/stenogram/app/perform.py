@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,21 @@ import msgspec
 from stenogram import events
 from stenogram.app import transcribe
 from stenogram.app.house import House
-from stenogram.errors import FileNotReadable, InputError
+from stenogram.cache import workspace
+from stenogram.errors import FileNotReadable, InputError, StorageError
 from stenogram.hardware.sampler import GpuSampler
-from stenogram.job import Job
+from stenogram.job import Job, Reference
 from stenogram.jobs.attempt import Attempt
 from stenogram.jobs.worker import Done
 from stenogram.pipeline.parts import Watch
 from stenogram.store import events as job_events
+from stenogram.store import references
 from stenogram.store.claims import Progress
-from stenogram.types import Device, LoadOptions, RunOptions, Transcript
+from stenogram.types import Device, DiarizeOptions, KnownSpeaker, LoadOptions, RunOptions, Transcript
 
 _TELL_EVERY_S = 1.0
 """Progress is told as an event so often; the row of the job has it at once."""
+_NEARLY_DONE = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +47,50 @@ def perform(house: House, seat: Seat, attempt: Attempt) -> Done:
         raise FileNotReadable(path=job.filename or "the recording", cause="it was deleted")
     with house.db.read() as connection:
         told = job_events.segments_told(connection, job.id)
-    reporter = _Reporter(attempt, told, job.duration)
+        known = references.of_job(connection, job.id)
     sampler = GpuSampler(seat.gpu) if seat.gpu is not None else None
-    with sampler or nullcontext(), house.media.local(job.media.url) as path:
+    with (
+        sampler or nullcontext(),
+        house.media.local(job.media.url) as path,
+        _files(house, known) as speakers,
+    ):
         request = request_of(job, path, seat.device, house.server.cache_scope)
-        transcript = _named(job, lambda: transcribe.transcribe(house.app, request, Watch(reporter, attempt.stop)))
+        request = replace(request, known_speakers=speakers)
+        reporter = _Reporter(attempt, told, diarizes=request.diarize.diarize)
+        names = {speaker.source: f"the reference recording of {speaker.name}" for speaker in speakers}
+        names[path] = job.filename or "the recording"
+        transcript = _named(names, lambda: transcribe.transcribe(house.app, request, Watch(reporter, attempt.stop)))
     reporter.finish()
     return Done(transcript, sampler.figures() if sampler else None, reporter.cached)
 
 
-def _named(job: Job, work: Callable[[], Transcript]) -> Transcript:
-    """Let errors call the recording as its user does, not by where it lies."""
+@contextmanager
+def _files(house: House, known: Sequence[Reference]) -> Iterator[tuple[KnownSpeaker, ...]]:
+    """The references of known speakers as files, for as long as the block takes. Raises ``StorageError``."""
+    if not known:
+        yield ()
+        return
+    with workspace(house.settings.cache_dir) as folder:
+        found = []
+        for place, reference in enumerate(known):
+            path = folder / f"reference-{place}"
+            try:
+                path.write_bytes(reference.sound)
+            except OSError as error:
+                raise StorageError(path=folder, cause=error.strerror or error) from error
+            found.append(KnownSpeaker(reference.name, path))
+        yield tuple(found)
+
+
+def _named(names: Mapping[Path, str], work: Callable[[], Transcript]) -> Transcript:
+    """Let errors call recordings as their user does, not by where they lie."""
     try:
         return work()
     except InputError as error:
         if "path" not in error.facts:
             raise
-        facts: dict[str, Any] = {**error.facts, "path": job.filename or "the recording"}
+        path = Path(str(error.facts["path"]))
+        facts: dict[str, Any] = {**error.facts, "path": names.get(path, path.name)}
         raise type(error)(**facts) from error
 
 
@@ -74,40 +104,74 @@ def request_of(job: Job, path: Path, device: Device, cache_scope: str) -> transc
         load=LoadOptions(device=device, compute_type=options.get("compute_type", "default")),
         profile=options.get("profile", "auto"),
         scope=(job.owner or "") if cache_scope == "owner" else None,
+        diarize=msgspec.convert(options.get("diarize", {}), DiarizeOptions),
     )
 
 
 class _Reporter:
     """Listens to a run, and tells the attempt what of it the world should know."""
 
-    def __init__(self, attempt: Attempt, told: int, duration: float | None) -> None:
-        self.cached = False
+    def __init__(self, attempt: Attempt, told: int, *, diarizes: bool) -> None:
         self._attempt = attempt
         self._skip = told  # an earlier attempt told them: the same chunks give the same segments
-        self._progress = Progress(stage=None, share=0.0, duration=duration, advanced=False)
+        self._progress = Progress(stage=None, share=0.0, duration=attempt.job.duration, advanced=False)
+        self._through = {"transcribe": 0.0} | ({"diarize": 0.0} if diarizes else {})
+        """Share of the recording that is through, by stage; they run side by side."""
+        self._known: set[str] = set()
+        """Stages whose result was in the cache."""
         self._told_at = 0.0
 
     def __call__(self, event: events.Event) -> None:
         match event:
-            case events.StageStarted(stage):
-                # The guard sees only what was computed now: this attempt got further than those before.
-                self._note(stage, advanced=stage == "guard", always=stage != "guard")
-            case events.StageProgress(stage, done_s, total_s):
-                share = min(done_s / total_s, 1.0) if total_s and stage == "transcribe" else self._progress.share
-                self._note(stage if stage == "transcribe" else self._progress.stage, share=share, duration=total_s)
-            case events.StageCached("transcript"):
-                self.cached = True
             case events.SegmentReady(segment):
                 if self._skip:
                     self._skip -= 1
                 else:
                     self._attempt.tell(happenings=[("segment", msgspec.to_builtins(segment))])
+            case events.SpeakersFound(speakers):
+                payload = {"diarizer": speakers.diarizer, "turns": msgspec.to_builtins(list(speakers.turns))}
+                self._attempt.tell(happenings=[("speakers", payload)])
             case events.Warned(message):
                 self._attempt.tell(happenings=[("warning", {"message": message})])
+            case _:
+                self._follow(event)
+
+    def _follow(self, event: events.Event) -> None:
+        match event:
+            case events.StageStarted("diarize"):
+                self._pass("diarize", 0.0, always=self._through["transcribe"] >= 1.0)
+            case events.StageStarted(stage):
+                # The guard sees only what was computed now: this attempt got further than those before.
+                self._note(stage, advanced=stage == "guard", always=stage != "guard")
+            case events.StageProgress("transcribe" | "diarize" as stage, done_s, total_s):
+                self._pass(stage, done_s / total_s if total_s else 0.0, duration=total_s)
+            case events.StageProgress(_, _, total_s):
+                self._note(self._progress.stage, duration=total_s)
+            case events.StageFinished("transcribe"):
+                self._pass("transcribe", 1.0)
+            case events.StageCached("transcript" | "diarize" as stage):
+                self._known.add(stage)
+                self._through["transcribe" if stage == "transcript" else stage] = 1.0
+
+    @property
+    def cached(self) -> bool:
+        """Whether nothing had to be computed."""
+        return {"transcript", *self._through} - {"transcribe"} <= self._known
 
     def finish(self) -> None:
         """All is done but the writing."""
         self._note(None, share=1.0, always=True)
+
+    def _pass(self, stage: str, share: float, *, duration: float | None = None, always: bool = False) -> None:
+        """So much of the recording is through a stage; told is the one that is behind, or the only one left."""
+        through = self._through
+        through[stage] = max(through.get(stage, 0.0), min(share, 1.0))
+        if stage == "diarize" and through["transcribe"] < 1.0:
+            stage = self._progress.stage or stage
+        # What refines the speakers may follow: only the end is the end.
+        most = 1.0 if len(through) == 1 else _NEARLY_DONE
+        share = min(sum(through.values()) / len(through), most)
+        self._note(stage, share=max(share, self._progress.share), duration=duration, always=always)
 
     def _note(
         self,

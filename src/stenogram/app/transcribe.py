@@ -23,7 +23,17 @@ from stenogram.pipeline import keys
 from stenogram.pipeline.parts import Parts, Recording, Watch
 from stenogram.pipeline.run import transcribe as run
 from stenogram.protocols import Cache, Engine
-from stenogram.types import LoadOptions, ModelFiles, RunOptions, Segment, TranscribeOptions, Transcript
+from stenogram.types import (
+    DiarizeOptions,
+    KnownSpeaker,
+    KnownVoice,
+    LoadOptions,
+    ModelFiles,
+    RunOptions,
+    Segment,
+    TranscribeOptions,
+    Transcript,
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +49,9 @@ class Request:
     profile: Profile = "balanced"
     scope: str | None = None
     """Whose results may answer: None: those of all; else only what was found under the same name."""
+    diarize: DiarizeOptions = field(default_factory=DiarizeOptions)
+    known_speakers: tuple[KnownSpeaker, ...] = ()
+    known_voices: tuple[KnownVoice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

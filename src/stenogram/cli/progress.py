@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -81,6 +82,8 @@ class Show:
     total_s: float | None = None
     took_s: float = 0.0
     """Wall time of the whole, once it is over."""
+    transcribed: bool = False
+    """All is text; what still runs tells the speakers apart."""
     cached: bool = False
     """The whole transcript was known."""
 
@@ -108,10 +111,17 @@ class Show:
         match event:
             case events.StageProgress("transcribe", done_s, total_s):
                 self._advance(done_s, total_s)
-            case events.SegmentReady(segment):
-                self._print(segment)
+                self.transcribed |= total_s is not None and done_s >= total_s
+            case events.StageProgress("diarize", done_s, total_s) if self.transcribed:
+                self._advance(done_s, total_s, what="speakers")
+            case events.SegmentReady(segment) if self.lines:
+                self.print([segment])
             case events.StageCached("transcript"):
-                self.cached = True
+                self.cached = self.transcribed = True
+            case events.StageStarted("diarize") if self.transcribed:
+                self.cached = False
+            case events.StageFinished("transcribe"):
+                self.transcribed = True
             case events.Warned(message):
                 self.say(f"{self.name}: {message}")
 
@@ -120,19 +130,23 @@ class Show:
         if not self.quiet:
             self.console.print(Text(message), soft_wrap=True)
 
-    def _advance(self, done_s: float, total_s: float | None) -> None:
+    def _advance(self, done_s: float, total_s: float | None, what: str = "") -> None:
         self.done_s, self.total_s = done_s, total_s
         if self.progress is not None:
-            self.progress.update(self.progress.task_ids[0], completed=done_s, total=total_s)
+            name = f"{what}: {Path(self.name).name}" if what else self.name
+            self.progress.update(self.progress.task_ids[0], completed=done_s, total=total_s, description=name)
         drawn = self.progress is not None and self.console.is_terminal
         if not drawn and time.monotonic() - self.told >= LINE_EVERY_S:
             self.told = time.monotonic()
             total = clock(total_s) if total_s else "?"
-            self.say(f"{self.name}: {clock(done_s)}/{total}, {done_s / (self.told - self.began):.0f}x real time")
+            place = f"{what} " if what else ""
+            speed = done_s / (self.told - self.began)
+            self.say(f"{self.name}: {place}{clock(done_s)}/{total}, {speed:.0f}x real time")
 
-    def _print(self, segment: Segment) -> None:
-        if self.lines:
+    def print(self, segments: Iterable[Segment]) -> None:
+        """Segments with their times on stdout, above the bar."""
+        for segment in segments:
             speaker = f"{segment.speaker}: " if segment.speaker else ""
             start, end = clock(segment.start, millis=True), clock(segment.end, millis=True)
             sys.stdout.write(f"[{start} -> {end}] {speaker}{segment.text}\n")
-            sys.stdout.flush()
+        sys.stdout.flush()

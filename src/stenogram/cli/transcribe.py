@@ -48,6 +48,8 @@ class Output:
     as_json: bool
     lines: bool
     """Print each segment with its time as it comes."""
+    speakers: bool = False
+    """Tell who speaks; that is known at the end, so the segments are printed then."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,6 +64,12 @@ class Output:
     multiple=True,
     metavar="NAME[,NAME...]",
     help=f"Output formats: {', '.join(formats.FORMATS)}. [default: text]",
+)
+@click.option(
+    "--known",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="Call a speaker by name: FILE holds 2 to 10 s in which only this person speaks. For each one known.",
 )
 @click.option("--show/--no-show", default=None, help="Print the text with times as it comes. [default: on a terminal]")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors.")
@@ -78,7 +86,8 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     sources, problems = expand(inputs)
     output = _output(given, len(sources) + len(problems))
     options = {row.name: given[row.name] for group in api.GROUPS for row in config.rows(group)}
-    settings, request = api.read(STDIN, options)
+    settings, request = api.read(STDIN, options, _known(given["known"]))
+    output = replace(output, speakers=request.diarize.diarize)
     if output.folder is not None:
         _make_folder(output.folder)
     log_facts(request.load)
@@ -111,6 +120,19 @@ def _output(given: dict[str, Any], count: int) -> Output:
     )
 
 
+def _known(values: Sequence[str]) -> dict[str, Path]:
+    """The recordings by which speakers are known, by name. Raises ``OptionError``."""
+    found: dict[str, Path] = {}
+    for value in values:
+        name, separator, path = (part.strip() for part in value.partition("="))
+        if not separator or not name or not path:
+            raise errors.OptionError(name="--known", value=value, cause='must be like "Ann=ann.wav"')
+        if name in found:
+            raise errors.OptionError(name="--known", value=value, cause=f"{name} is there twice")
+        found[name] = Path(path)
+    return found
+
+
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -126,12 +148,13 @@ def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output:
     for source in sources:
         stem, renamed = names.stem(source)
         try:
-            with _readable(source, app.settings) as path, Show(str(source), output.quiet, output.lines) as show:
+            live = output.lines and not output.speakers
+            with _readable(source, app.settings) as path, Show(str(source), output.quiet, live) as show:
                 if renamed:
                     show.say(f"{source}: another recording has the name of its results; they are called {stem}")
                 transcript = transcribe_one(app, replace(request, source=path), Watch(show))
             _deliver(transcript, source, stem, output, show)
-        except (errors.InputError, errors.EngineError, errors.StorageError) as error:
+        except (errors.InputError, errors.EngineError, errors.DiarizationError, errors.StorageError) as error:
             worst = max(worst, exit_code(error))
             _tell_failure(source, error, output)
     return worst
@@ -155,7 +178,9 @@ def _readable(source: Path, settings: Settings) -> Iterator[Path]:
 
 
 def _deliver(transcript: Transcript, source: Path, stem: str, output: Output, show: Show) -> None:
-    bodies = {name: formats.render(transcript, name, output.subtitles, GRANULARITIES) for name in output.formats}
+    if output.lines and output.speakers:
+        show.print(transcript.segments)
+    bodies = {name: formats.render(transcript, name, output.subtitles, GRANULARITIES, stem) for name in output.formats}
     written = []
     if output.folder is not None:
         for name, body in bodies.items():
@@ -190,6 +215,9 @@ def _print_json(
         "warnings": list(transcript.warnings),
         "outputs": [str(path) for path in written],
     }
+    if transcript.diarizer:
+        facts["diarizer"] = transcript.diarizer
+        facts["speakers"] = list(dict.fromkeys(turn.speaker for turn in transcript.turns))
     for name, body in bodies.items():
         if name != "text":
             facts[name] = json.loads(body) if name.endswith("json") else body

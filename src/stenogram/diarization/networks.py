@@ -207,12 +207,12 @@ def _pooling(weights: Weights) -> bytes:
         return graph.node(op, inputs, **attributes)[0]
 
     columns, given = graph.input("columns", FLOAT, ["T", COLUMN]), graph.input("weights", FLOAT, ["S", "T"])
-    along, tiny, zero = (graph.constant(value) for value in ([1], np.float32([1e-8]), np.float32([0])))
+    along = graph.constant([1])
+    tiny, zero = (graph.constant(np.array([value], np.float32)) for value in (1e-8, 0))
     total = node("Add", node("ReduceSum", given, along), tiny)
     mean = node("Div", node("MatMul", given, columns), total)
-    spread = node(
-        "Sub", node("MatMul", given, node("Mul", columns, columns)), node("Mul", total, node("Mul", mean, mean))
-    )
+    squares = node("MatMul", given, node("Mul", columns, columns))
+    spread = node("Sub", squares, node("Mul", total, node("Mul", mean, mean)))
     divisor = node("Sub", total, node("Div", node("ReduceSum", node("Mul", given, given), along), total))
     variance = node("Div", node("Max", spread, zero), node("Add", divisor, tiny))
     both = node("Concat", mean, node("Sqrt", variance), axis=1)

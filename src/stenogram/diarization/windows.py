@@ -159,7 +159,7 @@ def _units(speakers: Sequence[int], voices: Sequence[Floats | None], seconds: Se
             labels = fcluster(tree, SPLIT, "distance") - 1
         label_of = dict(zip(sure, labels.tolist(), strict=False))
         for place in own:
-            nearest = min(sure, key=lambda known, place=place: abs(known - place), default=place)
+            _, nearest = min(((abs(known - place), known) for known in sure), default=(0, place))
             units[place] = first + label_of.get(nearest, 0)
         first += int(labels.max()) + 1
     return units

@@ -1,4 +1,4 @@
-"""Transcript to text, json, verbose_json, diarized_json, srt, vtt, tsv: pure functions behind one table."""
+"""Transcript to text, json, verbose_json, diarized_json, srt, vtt, tsv, rttm: pure functions behind one table."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import MappingProxyType
 from stenogram.errors import UnknownFormat
 from stenogram.formats import openai, plain, subtitles
 from stenogram.formats.openai import SEGMENTS, Granularity
+from stenogram.formats.rttm import RECORDING, rttm
 from stenogram.types import SubtitleOptions, Transcript
 
 __all__ = ["ALIASES", "FORMATS", "SEGMENTS", "Format", "Granularity", "format_named", "render"]
@@ -22,6 +23,8 @@ class _Layout:
     """How srt and vtt break lines."""
     granularities: Collection[Granularity]
     """Which lists verbose_json carries."""
+    recording: str
+    """What rttm calls the recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             ),
             Format("vtt", ".vtt", "text/vtt", lambda transcript, layout: subtitles.vtt(transcript, layout.subtitles)),
             Format("tsv", ".tsv", "text/tab-separated-values", lambda transcript, _: plain.tsv(transcript)),
+            Format("rttm", ".rttm", "text/plain", lambda transcript, layout: rttm(transcript, layout.recording)),
         )
     }
 )
@@ -84,10 +88,12 @@ def render(
     format: str,  # noqa: A002 - the field's own word for it
     options: SubtitleOptions = SubtitleOptions(),  # noqa: B008 - a frozen value
     granularities: Collection[Granularity] = SEGMENTS,
+    recording: str = RECORDING,
 ) -> str:
     """The transcript in a format of ``FORMATS``, ready to be written or sent as UTF-8.
 
     ``options`` shape srt and vtt. ``granularities`` choose the lists of verbose_json as on the wire (segments only by
-    default); for files ask for both. Raises ``UnknownFormat``.
+    default); for files ask for both. ``recording`` is the name of the recording in rttm, best that of its file without
+    the ending. Raises ``UnknownFormat``.
     """
-    return format_named(format).function(transcript, _Layout(options, granularities))
+    return format_named(format).function(transcript, _Layout(options, granularities, recording))

@@ -42,13 +42,16 @@ def unit_starts(text: str, word_starts: Collection[int]) -> list[int]:
         and (
             offset == 0
             or text[offset - 1] == " "
-            or _may_part(text[offset - 1], character, at_word=offset in word_starts)
+            or may_part(text[offset - 1], character, at_word=offset in word_starts)
         )
     ]
 
 
-def _may_part(before: str, after: str, *, at_word: bool) -> bool:
-    """Whether a line may end between two characters without a space between them."""
+def may_part(before: str, after: str, *, at_word: bool) -> bool:
+    """Whether a line may end between two characters without a space between them.
+
+    ``at_word``: a word with a time of its own begins there.
+    """
     if before.isascii() and after.isascii():
         return False
     kind_before, kind_after = unicodedata.category(before), unicodedata.category(after)

@@ -1,12 +1,14 @@
 """The bodies of the OpenAI audio API: ``json`` and ``verbose_json``, field by field as its clients parse them.
 
 Keys of ours come on top of the API's and only where they say something: a word's ``probability``, ``interpolated`` and
-``speaker``; a segment's ``speaker``, ``channel``, ``retried`` and ``suspect``; ``model`` and ``warnings`` at the top.
+``speaker``; a segment's ``speaker``, ``channel``, ``retried`` and ``suspect``; at the top ``speakers``, ``turns`` and
+``diarizer`` where speakers were told apart, ``model`` and ``warnings``.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from itertools import count
 from typing import Any, Literal
@@ -22,6 +24,8 @@ SEGMENTS: tuple[Granularity, ...] = ("segment",)
 _AUDIO_TOKENS_PER_S = 10
 """One for each 100 ms of a user's sound, as OpenAI's Realtime API counts them."""
 _LEAST_PROBABILITY = 1e-9
+_NAMELESS = re.compile(r"SPEAKER_[0-9]+")
+"""What diarization calls a speaker whom it does not know."""
 
 
 def json(transcript: Transcript) -> str:
@@ -47,6 +51,7 @@ def verbose_json(transcript: Transcript, granularities: Collection[Granularity] 
     if "word" in granularities:
         body["words"] = [_word(word) for word in transcript.words]
     body["usage"] = usage(transcript)
+    body |= _who_spoke(transcript)
     if transcript.model:
         body["model"] = transcript.model
     if transcript.warnings:
@@ -57,52 +62,48 @@ def verbose_json(transcript: Transcript, granularities: Collection[Granularity] 
 def diarized_json(transcript: Transcript, known_speakers: Sequence[str] = (), counted_in: Usage = "duration") -> str:
     """The text by speakers: the names that are known, and letters for the others, in order of appearance.
 
-    A transcript without speakers has one, A.
+    A name is known where it is among ``known_speakers``, or is none that diarization makes up (``SPEAKER_00``). A
+    transcript without speakers has one, A.
     """
-    labels = Labels(known_speakers)
-    segments = [segment for segment in transcript.segments if segment.text]
-    speakers = [labels.of(segment.speaker) for segment in segments]
+    segments = diarized_segments(transcript, known_speakers)
     lines: list[str] = []
-    for number, (segment, speaker) in enumerate(zip(segments, speakers, strict=True)):
-        if number and speakers[number - 1] == speaker:
-            lines[-1] += f" {segment.text}"
+    for number, segment in enumerate(segments):
+        if number and segments[number - 1]["speaker"] == segment["speaker"]:
+            lines[-1] += f" {segment['text']}"
         else:
-            lines.append(f"{speaker}: {segment.text}")
+            lines.append(f"{segment['speaker']}: {segment['text']}")
     body = {
         "task": transcript.task,
         "duration": _seconds(transcript.duration),
         "text": "\n".join(lines),
-        "segments": [
-            diarized_segment(number, segment, speaker)
-            for number, (segment, speaker) in enumerate(zip(segments, speakers, strict=True), start=1)
-        ],
+        "segments": segments,
         "usage": usage(transcript, counted_in),
     }
     return encoded(body)
 
 
-def diarized_segment(number: int, segment: Segment, speaker: str) -> dict[str, Any]:
-    """The segment of this number, from 1; also the event of a stream that tells of it."""
-    return {
-        "type": "transcript.text.segment",
-        "id": segment_id(number),
-        "start": _seconds(segment.start),
-        "end": _seconds(segment.end),
-        "text": segment.text,
-        "speaker": speaker,
-    }
-
-
-def segment_id(number: int) -> str:
-    """What diarized_json calls its segment of this number, from 1."""
-    return f"seg_{number:03d}"
+def diarized_segments(transcript: Transcript, known_speakers: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The segments of diarized_json; each is also the event of a stream that tells of it."""
+    segments = [segment for segment in transcript.segments if segment.text]
+    labels = Labels([*known_speakers, *(segment.speaker for segment in segments if segment.speaker)])
+    return [
+        {
+            "type": "transcript.text.segment",
+            "id": f"seg_{number:03d}",
+            "start": _seconds(segment.start),
+            "end": _seconds(segment.end),
+            "text": segment.text,
+            "speaker": labels.of(segment.speaker),
+        }
+        for number, segment in enumerate(segments, start=1)
+    ]
 
 
 class Labels:
-    """What the wire calls speakers."""
+    """What the wire calls speakers; ``known`` are names that keep, but for those that diarization makes up."""
 
     def __init__(self, known: Sequence[str] = ()) -> None:
-        self._known = set(known)
+        self._known = {name for name in known if not _NAMELESS.fullmatch(name)}
         self._labels: dict[str, str] = {}
         self._free = (label for label in map(_letters, count()) if label not in self._known)
 
@@ -156,6 +157,20 @@ def _letters(number: int) -> str:
         number, rest = divmod(number - 1, 26)
         letters = chr(ord("A") + rest) + letters
     return letters
+
+
+def _who_spoke(transcript: Transcript) -> dict[str, Any]:
+    """The speakers in order of appearance, their turns, and who told them apart; each only where there is something."""
+    turns = sorted(transcript.turns, key=lambda turn: turn.start)
+    names = [*(turn.speaker for turn in turns), *(segment.speaker for segment in transcript.segments)]
+    found: dict[str, Any] = {
+        "speakers": [name for name in dict.fromkeys(names) if name],
+        "turns": [
+            {"start": _seconds(turn.start), "end": _seconds(turn.end), "speaker": turn.speaker} for turn in turns
+        ],
+        "diarizer": transcript.diarizer,
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def _language(transcript: Transcript) -> str:

@@ -26,10 +26,12 @@ def _paragraph(speaker: str | None, segments: list[Segment]) -> str:
 def tsv(transcript: Transcript) -> str:
     r"""As openai-whisper writes it: ``start\tend\ttext``, times in whole milliseconds, one segment a line.
 
-    White space inside a text (tabs and newlines would end the column or the line) becomes one space.
+    With speakers there is a fourth column, ``speaker``. White space inside a text (tabs and newlines would end the
+    column or the line) becomes one space.
     """
-    rows = [
-        f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{' '.join(segment.text.split())}\n"
-        for segment in transcript.segments
-    ]
-    return "start\tend\ttext\n" + "".join(rows)
+    told = any(segment.speaker for segment in transcript.segments)
+    rows = ["start\tend\ttext" + "\tspeaker" * told]
+    for segment in transcript.segments:
+        row = f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{' '.join(segment.text.split())}"
+        rows.append(f"{row}\t{' '.join((segment.speaker or '').split())}" if told else row)
+    return "".join(f"{row}\n" for row in rows)

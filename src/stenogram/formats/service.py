@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stenogram.job import Job
-from stenogram.types import Transcript
+from stenogram.types import Segment, Transcript
 
 NOT_DELIVERED: Mapping[str, Any] = {"delivered": False, "delivered_at_ms": None, "error": None}
 """What the callback itself says of its delivery: it is the same on every try."""
@@ -40,15 +40,18 @@ def body(job: Job, transcript: Transcript | None) -> bytes:
 def _result(job: Job, transcript: Transcript, waited_s: float | None, took_s: float | None) -> dict[str, Any]:
     return {
         "text": transcript.text,
-        "segments": [
-            {"start": _seconds(segment.start), "end": _seconds(segment.end), "text": segment.text}
-            for segment in transcript.segments
-        ],
+        "segments": [_segment(segment) for segment in transcript.segments],
         "queue_time_s": waited_s,
         "processing_time_s": took_s,
         "gpu": job.gpu,
         "token_count": job.token_count,
     }
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    """Three keys; with a fourth, ``speaker``, only where that was asked for."""
+    told: dict[str, Any] = {"start": _seconds(segment.start), "end": _seconds(segment.end), "text": segment.text}
+    return told if segment.speaker is None else {**told, "speaker": segment.speaker}
 
 
 def _seconds(value: float) -> float:

@@ -26,7 +26,7 @@ from stenogram.pipeline.crew import Answered, Batch, Crew, Exhausted, Left, Ques
 from stenogram.pipeline.listen import FrontEnd, Heard
 from stenogram.pipeline.parts import Parts, Recording, Watch
 from stenogram.pipeline.recognise import Recogniser
-from stenogram.types import Chunk, LoadOptions, RunOptions, Segment, Span, Transcript
+from stenogram.types import Chunk, LoadOptions, RunOptions, Segment, Sound, Span, Transcript
 
 POLL_S = 0.1
 """How often the driving thread looks whether it should stop, seconds."""
@@ -51,6 +51,10 @@ class Drive:
     recording: Recording
     options: RunOptions
     watch: Watch
+    tap: Callable[[tuple[Sound, ...]], None] = lambda _sounds: None
+    """Is given each channel as far as it is heard, in the thread of the front end."""
+    tick: Callable[[], None] = lambda: None
+    """Is called often, in the driving thread."""
     inbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     room: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
@@ -105,6 +109,7 @@ class Drive:
                 yield segment
             done_s = min(self.assembler.done_s, self.heard.heard_s)
             self._tell(events.StageProgress("transcribe", done_s, self.heard.total_s))
+            self.tick()
         for stage, busy_s in self.busy_s.items():
             self._tell(events.StageFinished(stage, busy_s))
 
@@ -327,6 +332,7 @@ class Drive:
         known = stored.read(list[list[Span]], self.parts.cache.get("speech", self.speech_key))
         front = FrontEnd(self.parts.decoder, self.parts.open_vad, self.parts.engine.chunking, self.options, known)
         for heard in front.listen(self.recording.path, folder, self._stopped):
+            self.tap(heard.sounds)
             self.room.clear()
             self.inbox.put(_Heard(heard, [recogniser.known(chunk) if recogniser else None for chunk in heard.chunks]))
             while not self.room.wait(POLL_S):

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from stenogram.errors import Cancelled, FileNotReadable
-from stenogram.protocols import Engine, Stop
-from stenogram.types import Chunk, LoadOptions, ModelFiles, RunOptions, TranscribeOptions, canonical
+from stenogram.protocols import Diarizer, Engine, Stop
+from stenogram.types import Chunk, DiarizeOptions, LoadOptions, ModelFiles, RunOptions, TranscribeOptions, canonical
 
 RULES = 3
 """Raise by one whenever decode, VAD, chunking, guard or joining change what text comes out."""
+
+TURNS = 1
+"""Raise by one whenever the rules change by which turns are smoothed, voices heard, or cross-talk is found."""
 
 _READ_BYTES = 2**20
 
@@ -67,6 +70,18 @@ def of_language(file_digest: str, options: RunOptions, model: Model) -> str:
     """Key of the language heard in a recording."""
     where = canonical(options.decode), canonical(options.vad)
     return _digest("language", file_digest, *where, *model.facts())
+
+
+def of_speakers(file_digest: str, options: RunOptions, diarizer: Diarizer, diarize: DiarizeOptions) -> str:
+    """Key of who speaks when in a recording."""
+    where = canonical(options.decode), canonical(options.vad)
+    numbers = diarize.num_speakers, diarize.min_speakers, diarize.max_speakers
+    return _digest("speakers", file_digest, *where, diarizer.name, diarizer.version, numbers, TURNS)
+
+
+def of_channels(transcript_key: str) -> str:
+    """Key of a transcript whose channels are its speakers."""
+    return _digest("channels", transcript_key, TURNS)
 
 
 def of_chunk(chunk: Chunk, options: TranscribeOptions, model: Model) -> str:

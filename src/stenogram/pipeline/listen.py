@@ -16,7 +16,7 @@ from stenogram.audio.decode import Decoder
 from stenogram.audio.vad import Vad
 from stenogram.events import Stage
 from stenogram.protocols import Stop
-from stenogram.types import SAMPLE_RATE, Audio, Chunk, ChunkOptions, RunOptions, Span, VadOptions
+from stenogram.types import SAMPLE_RATE, Audio, Chunk, ChunkOptions, RunOptions, Sound, Span, VadOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Heard:
     """CPU seconds of each stage so far."""
     spans: Sequence[Sequence[Span]] | None = None
     """With the last one: the speech of each channel, when it was found in this run."""
+    sounds: tuple[Sound, ...] = ()
+    """Each channel as far as it is heard."""
 
 
 @dataclass(slots=True)
@@ -68,6 +70,11 @@ class _Channel:
             end += 1
         found, self.replayed = self.spans[self.replayed : end], end
         return found
+
+    def sound(self, audio: Audio, *, finished: bool) -> Sound:
+        """What is known of it now."""
+        speech = self.spans if self.vad is not None else self.spans[: self.replayed]
+        return Sound(audio, tuple(speech), self.heard_s(audio, finished=finished), finished)
 
     def heard_s(self, audio: Audio, *, finished: bool) -> float:
         """All speech that begins before this time was given by ``hear``."""
@@ -114,6 +121,10 @@ class FrontEnd:
                 warnings=decoded.warnings,
                 busy_s=dict(self.busy_s),
                 spans=[channel.spans for channel in channels] if decoded.finished and self.known is None else None,
+                sounds=tuple(
+                    channel.sound(audio, finished=decoded.finished)
+                    for channel, audio in zip(channels, decoded.audios, strict=True)
+                ),
             )
 
     def _open(self, audio: Audio, place: int) -> _Channel:

@@ -13,8 +13,30 @@ from stenogram.audio.decode import Decoder, check_readable
 from stenogram.audio.vad import Vad
 from stenogram.pipeline import keys
 from stenogram.pipeline.crew import Lend
-from stenogram.protocols import Cache, Engine, Stop
-from stenogram.types import Device, LoadOptions, ModelFiles, VadOptions
+from stenogram.protocols import Cache, Diarizer, Engine, Stop
+from stenogram.types import (
+    Audio,
+    Device,
+    DiarizeOptions,
+    KnownVoice,
+    LoadOptions,
+    ModelFiles,
+    SpeakerTurn,
+    VadOptions,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Diarization:
+    """How speakers are told apart in a run."""
+
+    options: DiarizeOptions
+    diarizers: tuple[Diarizer, ...]
+    """The first works beside the engine; each further one refines what the one before found, where it can."""
+    hear_voices: Callable[[Audio, Sequence[SpeakerTurn]], tuple[KnownVoice, ...]]
+    """The voice of each speaker, to be compared with the known ones."""
+    known: tuple[KnownVoice, ...] = ()
+    """People to be called by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +60,8 @@ class Parts:
     """Memory that is free on a device now."""
     choices: tuple[str, ...] = ()
     """What was chosen for this run and why, for the transcript."""
+    diarization: Diarization | None = None
+    """None: nobody asked who speaks."""
 
 
 @dataclass(frozen=True, slots=True)

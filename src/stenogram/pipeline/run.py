@@ -11,6 +11,7 @@ from stenogram.formats import stored
 from stenogram.pipeline import keys
 from stenogram.pipeline.drive import Drive
 from stenogram.pipeline.parts import Parts, Recording, Watch
+from stenogram.pipeline.speakers import Finder
 from stenogram.types import RunOptions, Segment, Transcript
 
 
@@ -19,22 +20,42 @@ def transcribe(
 ) -> Generator[Segment, None, Transcript]:
     """Transcribe one recording; yields segments in order as they become final, returns the whole.
 
-    ``folder`` takes the decoded samples (230 MB an hour and channel); it is the caller's to remove. Every finished
-    chunk is in the cache before it is announced, so a run that was stopped or killed goes on where it was.
-    Raises ``InputError``, ``EngineError``, ``Cancelled``.
+    Who speaks is known only at the end: the segments of the transcript have speakers, and begin anew where those
+    change; the ones that are yielded do not. ``folder`` takes the decoded samples (230 MB an hour and channel); it is
+    the caller's to remove. Every finished chunk is in the cache before it is announced, so a run that was stopped or
+    killed goes on where it was. Raises ``InputError``, ``EngineError``, ``DiarizationError``, ``Cancelled``.
     """
-    model = keys.Model(parts.engine, parts.files, parts.options)
-    key = keys.of_transcript(recording.digest, options, model)
+    key = keys.of_transcript(recording.digest, options, keys.Model(parts.engine, parts.files, parts.options))
+    finder = Finder(parts, parts.diarization, recording, options, watch) if parts.diarization else None
+    try:
+        transcript = yield from _known(parts, key, watch)
+        if transcript is None:
+            run = Drive(parts, recording, options, watch)
+            if finder is not None and finder.needed:
+                run.tap, run.tick = finder.hear, finder.tick
+            transcript = yield from _recognised(run, folder, key)
+        return finder.finish(transcript, key, folder) if finder else transcript
+    finally:
+        if finder is not None:
+            finder.close()
+
+
+def _known(parts: Parts, key: str, watch: Watch) -> Generator[Segment, None, Transcript | None]:
+    """What an earlier run found in the same bytes."""
     known = stored.read(Transcript, parts.cache.get("transcript", key))
-    if known is not None:
-        watch.listener(events.StageCached("transcript", key, known.duration))
-        for warning in known.warnings:
-            watch.listener(events.Warned(warning))
-        for segment in known.segments:
-            watch.listener(events.SegmentReady(segment))
-            yield segment
-        return replace(known, choices=parts.choices)
-    run = Drive(parts, recording, options, watch)
+    if known is None:
+        return None
+    watch.listener(events.StageCached("transcript", key, known.duration))
+    for warning in known.warnings:
+        watch.listener(events.Warned(warning))
+    for segment in known.segments:
+        watch.listener(events.SegmentReady(segment))
+        yield segment
+    return replace(known, choices=parts.choices)
+
+
+def _recognised(run: Drive, folder: Path, key: str) -> Generator[Segment, None, Transcript]:
+    watch = run.watch
     try:
         for segment in run.drive(folder):
             watch.listener(events.SegmentReady(segment))
@@ -42,9 +63,9 @@ def transcribe(
     finally:
         run.close()
     transcript = run.transcript()
-    if recording.unchanged():
+    if run.recording.unchanged():
         if not run.smaller:
-            parts.cache.put("transcript", key, stored.write(transcript))
+            run.parts.cache.put("transcript", key, stored.write(transcript))
         return transcript
     warning = "the file changed while it was read; transcribe it again when it is complete"
     watch.listener(events.Warned(warning))

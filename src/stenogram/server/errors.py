@@ -34,6 +34,8 @@ STATUS: Mapping[type[StenogramError], int] = {
     errors.StorageError: 503,
     errors.OutOfMemory: 503,
     errors.EngineError: 500,
+    errors.DiarizerNotInstalled: 400,
+    errors.DiarizationError: 500,
     errors.WorkerDied: 500,
     errors.InternalError: 500,
     errors.Cancelled: 409,
@@ -107,6 +109,7 @@ _PARAMS = {
     "model_not_installed": "model",
     "language_not_supported": "language",
     "callback_refused": "callback_url",
+    "diarizer_not_installed": "diarization",
     **dict.fromkeys(
         ("not_media", "empty_file", "no_audio", "damaged_media", "decoder_crashed", "too_long", "too_large"), "file"
     ),

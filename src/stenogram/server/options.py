@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from stenogram import config
+from stenogram.app import diarize
 from stenogram.app.jobs import Order
 from stenogram.config import Settings
 from stenogram.errors import OptionError, StenogramError
 from stenogram.job import JobSource
+from stenogram.server import references
 from stenogram.server.upload import Form
-from stenogram.types import DecodeOptions, LoadOptions, RunOptions, TranscribeOptions, VadOptions
+from stenogram.types import DecodeOptions, DiarizeOptions, LoadOptions, RunOptions, TranscribeOptions, VadOptions
 
 GROUPS = (DecodeOptions, VadOptions, TranscribeOptions)
 """All that decides the text of a recording."""
@@ -23,25 +26,56 @@ _OF_LOAD = ("compute_type",)
 
 def properties() -> dict[str, Mapping[str, Any]]:
     """Every option as a property of a form (JSON Schema)."""
-    found = {row.name: _schema(row) for group in GROUPS for row in config.rows(group)}
-    found |= {row.name: _schema(row) for row in config.rows(Settings) if row.name in _OF_SETTINGS}
-    return found | {row.name: _schema(row) for row in config.rows(LoadOptions) if row.name in _OF_LOAD}
+    found: dict[str, Mapping[str, Any]] = {}
+    for group in (*GROUPS, DiarizeOptions):
+        found |= schemas(group)
+    return found | schemas(Settings, _OF_SETTINGS) | schemas(LoadOptions, _OF_LOAD)
+
+
+def schemas(group: type, names: Collection[str] | None = None) -> dict[str, Mapping[str, Any]]:
+    """The options of a group, or only those named, as properties of a form (JSON Schema)."""
+    return {row.name: _schema(row) for row in config.rows(group) if names is None or row.name in names}
 
 
 def order_of(form: Form, source: JobSource, environ: Mapping[str, str] | None = None) -> Order:
     """What a form asks for; what it does not say has its default.
 
-    Raises ``OptionError``, with ``param``, for a value that cannot be.
+    Raises ``OptionError``, with ``param``, for a value that cannot be, ``TooLarge``.
     """
     environ = {} if environ is None else environ
     given = {name: form.get(name) for name in properties()}
+    known = references.read(form)
+    if len(known) < len(references.names_of(form)):
+        cause = f"must be one for each of {references.NAMES}"
+        raise OptionError(name=references.REFERENCES, value="none", cause=cause, param=references.REFERENCES)
     try:
         run = RunOptions(*(config.read(group, given, environ) for group in GROUPS))  # type: ignore[arg-type]
         settings = config.read(Settings, {name: given[name] for name in _OF_SETTINGS}, environ)
         load = config.read(LoadOptions, {name: given[name] for name in _OF_LOAD}, environ)
     except OptionError as error:
         raise named(error) from error
-    return Order(source=source, model=settings.model, run=run, profile=settings.profile, compute_type=load.compute_type)
+    return Order(
+        source=source,
+        model=settings.model,
+        run=run,
+        profile=settings.profile,
+        compute_type=load.compute_type,
+        diarize=speakers_of(form, known=bool(known)),
+        known_speakers=known,
+    )
+
+
+def speakers_of(form: Form, *, known: bool, default: bool = False) -> DiarizeOptions:
+    """What a form says of speakers; ``default``: whether they are told apart where it does not say.
+
+    Raises ``OptionError``, with ``param``.
+    """
+    given: dict[str, Any] = {row.name: form.get(row.name) for row in config.rows(DiarizeOptions)}
+    try:
+        options = diarize.read(given, {}, known=known)
+    except OptionError as error:
+        raise named(error) from error
+    return replace(options, diarize=True) if default and given["diarize"] is None else options
 
 
 def named(error: OptionError) -> OptionError:

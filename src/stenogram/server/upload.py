@@ -35,13 +35,13 @@ SLICE_BYTES = 2**18
 """Parsed at once, so that no more is held however much the server hands over."""
 MOST_FILES = 100
 MOST_FIELDS = 200
-MOST_FIELD_BYTES = 4 * 2**20
-"""Samples of known speakers, ten seconds each, come as fields in base64."""
-MOST_FIELDS_BYTES = 16 * 2**20
+MOST_FIELD_BYTES = 5 * 2**20
+"""Recordings of known speakers, ten seconds each, come as fields in base64 (``references``)."""
+MOST_FIELDS_BYTES = 20 * 2**20
 """Of all fields together."""
 MOST_HEADER_BYTES = 16 * 1024
 """Of all headers of a part together; the parser has limits of its own for one."""
-_FORM_BYTES = 18 * 2**20
+_FORM_BYTES = 22 * 2**20
 """What may surround the files."""
 _DISK_THREADS = 8
 _STORE_THREADS = 8
@@ -252,8 +252,8 @@ class _Reader:
         if part.receiver is None:
             self._field_bytes += len(data)
             if len(part.held) + len(data) > MOST_FIELD_BYTES or self._field_bytes > MOST_FIELDS_BYTES:
-                cause = f"the field {part.name} is longer than {MOST_FIELD_BYTES >> 20} MiB, or all together are than "
-                raise RequestError(cause=f"{cause}{MOST_FIELDS_BYTES >> 20} MiB", param=part.name)
+                most = f"{MOST_FIELD_BYTES >> 20} MiB, or all fields together than {MOST_FIELDS_BYTES >> 20} MiB"
+                raise TooLarge(f"The field {part.name} is longer than {most}.", param=part.name)
             part.held += data
             return
         self._file_bytes += len(data)

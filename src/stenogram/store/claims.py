@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, select, upd
 from stenogram.errors import StenogramError, WorkerDied
 from stenogram.formats import service
 from stenogram.job import Job
-from stenogram.store import callbacks, events, jobs, results
+from stenogram.store import callbacks, events, jobs, references, results
 from stenogram.store.database import Transaction
 from stenogram.store.events import Happening
 from stenogram.store.tables import jobs as table
@@ -166,8 +166,10 @@ def answer(tx: Transaction, job_id: str, transcript: Transcript, stored: bytes) 
     values = {"state": "succeeded", "started_at": now, "finished_at": now, "progress": 1.0, "cached": True}
     row = _update_queued(tx, job_id, {**values, "duration": transcript.duration, "token_count": tokens})
     if row is not None:
-        segments = [("segment", as_json(segment)) for segment in transcript.segments]
-        events.add(tx, job_id, row.attempt, segments)  # type: ignore[arg-type]
+        told: list[Happening] = [("segment", as_json(segment)) for segment in transcript.segments]
+        if transcript.diarizer:
+            told.append(("speakers", {"diarizer": transcript.diarizer, "turns": as_json(list(transcript.turns))}))
+        events.add(tx, job_id, row.attempt, told)
         _end(tx, row, transcript, stored)
 
 
@@ -284,6 +286,7 @@ def _end(tx: Transaction, row: Row[Any], transcript: Transcript | None = None, s
     job = jobs.of_row(row)
     if stored is not None:
         results.put(tx, job.id, stored)
+        references.remove(tx, [job.id])  # one that failed may be tried again, as long as its recording is here
     error = {"code": job.error_code, "message": job.error} if job.error else None
     events.add(tx, job.id, job.attempt, [("state", {"state": job.state, "error": error, "cached": job.cached})])
     if job.callback_url is not None:

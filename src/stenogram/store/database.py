@@ -35,7 +35,9 @@ _SQLITE_PRAGMAS = (
     "PRAGMA cache_size=-65536",  # KiB: 64 MB (R31)
     "PRAGMA temp_store=MEMORY",
     "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",  # what is deleted (transcripts, voices) is overwritten, not only forgotten
 )
+_TRUNCATE_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
 OWN_SCHEMA = "own_schema"
 """The option of connections that says which schema was asked for: while it is absent, the current one is another."""
 _PATIENCE = {"connect_timeout": "5", "keepalives_idle": "15", "keepalives_interval": "5", "tcp_user_timeout": "15000"}
@@ -150,6 +152,15 @@ class Database:
                         connection.execute(_NOTIFY, {"channel": CHANNEL, "topics": list(transaction.topics)})
         if transaction.topics:
             self._wakes.send(transaction.topics)
+
+    def forget_log(self) -> None:
+        """Let the write-ahead log of SQLite, too, forget what was deleted, unless another process reads just now.
+
+        Then it is forgotten when the log next begins anew. On PostgreSQL this is vacuum's business: nothing happens.
+        """
+        if self.dialect == "sqlite":
+            with self._translated(), self._writing, self._engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(_TRUNCATE_LOG)
 
     def listen(self, on_topic: OnTopic) -> None:
         """Call back with each topic, in a thread of its own, until the database is closed.

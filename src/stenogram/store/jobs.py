@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
-from stenogram.job import UNFINISHED, Job, JobSource, JobState, Media
-from stenogram.store import events
+from stenogram.job import UNFINISHED, Job, JobSource, JobState, Media, Reference
+from stenogram.store import events, references
 from stenogram.store.database import Transaction
 from stenogram.store.tables import jobs, workers
 from stenogram.store.tables import results as results_table
@@ -38,6 +38,8 @@ class NewJob:
     batch: str | None = None
     dedupe_key: str | None = None
     delete_media: bool = False
+    references: Sequence[Reference] = ()
+    """Of known speakers."""
     kind: str = "transcribe"
 
 
@@ -96,6 +98,7 @@ def put(tx: Transaction, new: NewJob) -> tuple[Job, int]:
             cached=False,
         )
     )
+    references.put(tx, job_id, new.references)
     events.add(tx, job_id, 0, [("state", {"state": "queued"})])
     if new.dedupe_key is not None:
         _catch_up(tx, job_id, new.dedupe_key)
@@ -229,13 +232,14 @@ def unfinished_twins(connection: Connection, job: Job) -> list[str]:
 
 
 def remove(tx: Transaction, job_ids: Iterable[str]) -> None:
-    """Delete jobs with their results, events and callbacks."""
+    """Delete jobs with all that is theirs: results, events, callbacks, references."""
     tx.connection.execute(delete(jobs).where(jobs.c.id.in_(list(job_ids))))
     tx.wake("workers")
 
 
-def forget_media(tx: Transaction, job_ids: Iterable[str]) -> None:
-    """Their recordings have been deleted."""
+def forget_media(tx: Transaction, job_ids: Sequence[str]) -> None:
+    """Their recordings have been deleted, so they cannot run any more."""
+    references.remove(tx, job_ids)
     tx.connection.execute(update(jobs).where(jobs.c.id.in_(list(job_ids))).values(media_url=None))
 
 

@@ -1,11 +1,17 @@
-"""Transcripts of finished jobs, as compressed JSON: it outlives the version of the program that wrote it."""
+"""Transcripts of finished jobs, as compressed JSON: it outlives the version of the program that wrote it.
+
+What the owner of a job calls its speakers stands beside the transcript: that stays as it was found, for it also answers
+identical jobs, whose owners may call them otherwise.
+"""
 
 from __future__ import annotations
 
+import json
 import zlib
+from collections.abc import Mapping
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from stenogram.store.database import Transaction
 from stenogram.store.tables import results as table
@@ -35,6 +41,23 @@ def find_stored(connection: Connection, job_id: str) -> bytes | None:
 
 
 def find(connection: Connection, job_id: str) -> Transcript | None:
-    """The transcript of a job, where it has one."""
+    """The transcript of a job as it was found, where it has one; ``app.transcripts`` gives it with its names."""
     stored = find_stored(connection, job_id)
     return unpack(stored) if stored is not None else None
+
+
+def names_of(connection: Connection, job_id: str) -> dict[str, str]:
+    """Label of a speaker -> what the owner of the job calls them; those who are called by their label are left out."""
+    names = connection.execute(select(table.c.names).where(table.c.job_id == job_id)).scalar()
+    return dict(json.loads(names)) if names else {}
+
+
+def lock(tx: Transaction, job_id: str) -> None:
+    """Let nobody else change the names of a job before this transaction ends."""
+    tx.connection.execute(select(table.c.job_id).where(table.c.job_id == job_id).with_for_update())
+
+
+def name(tx: Transaction, job_id: str, names: Mapping[str, str]) -> None:
+    """Keep what the owner of a job calls its speakers."""
+    stored = json.dumps(names, ensure_ascii=False) if names else None
+    tx.connection.execute(update(table).where(table.c.job_id == job_id).values(names=stored))

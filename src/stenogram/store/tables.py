@@ -87,6 +87,38 @@ results = Table(
     metadata,
     Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("transcript", LargeBinary, nullable=False, comment="JSON, compressed"),
+    Column("names", Text, comment="JSON: label of a speaker -> what the owner of the job calls them"),
+)
+
+speakers = Table(
+    "speakers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False, comment="empty: nobody in particular"),
+    Column("name", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("owner", "name"),
+)
+
+speaker_voices = Table(
+    "speaker_voices",
+    metadata,
+    Column("speaker_id", Text, ForeignKey("speakers.id", ondelete="CASCADE"), primary_key=True),
+    Column("sample", Text, primary_key=True, comment="SHA-256 of the recording it was heard in"),
+    Column("voice", LargeBinary, nullable=False, comment="float32, little-endian"),
+    Column("network", Text, nullable=False, comment="version of what made it: others are not comparable"),
+    Column("heard_s", Float, nullable=False, comment="speech it was made from"),
+    Column("created_at", Float, nullable=False),
+)
+
+job_voices = Table(
+    "job_voices",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False, comment="in the order of the request, from 0"),
+    Column("name", Text, nullable=False, comment="of the known speaker"),
+    Column("sha256", Text, nullable=False),
+    Column("sound", LargeBinary, nullable=False, comment="a few seconds of a recording, as they were sent"),
 )
 
 job_events = Table(

@@ -16,6 +16,7 @@ const STAGES = {
   load: "loading the model",
   transcribe: "transcribing",
   transcript: "putting the text together",
+  diarize: "telling who speaks",
 };
 // Browsers open six connections to a server; the streams must leave some for everything else.
 const streams = new Slots(3);
@@ -28,6 +29,7 @@ export class Recording {
   #stands = "uploading";
   #over = new AbortController();
   #segments = 0;
+  #speakers = false;
   #progress = bar("Upload", { role: "progressbar" });
   #state = el("span", { class: "badge" }, "waiting");
   #words = el("p", { class: "hint facts", role: "status" });
@@ -71,7 +73,9 @@ export class Recording {
     this.#told("state", job);
     try {
       await streams.use(() => follow(`${path}/events`, (kind, data) => this.#told(kind, data), this.#over.signal));
-      this.#end(await (await api.request(path)).json());
+      const ended = await (await api.request(path)).json();
+      if (this.#speakers && ended.state === "succeeded") await this.#retell(ended);
+      this.#end(ended);
     } catch (error) {
       if (!this.dropped) this.fail(error);
     }
@@ -107,6 +111,8 @@ export class Recording {
       this.#progress.update(data.progress || null, data.progress ? percent(100 * data.progress) : "");
     } else if (kind === "segment") {
       this.#add(data);
+    } else if (kind === "speakers") {
+      this.#speakers = true;
     } else if (kind === "warning") {
       this.#text.append(el("p", { class: "warning" }, data.message));
       show(this.#text, true);
@@ -116,10 +122,19 @@ export class Recording {
   #add(segment) {
     const below = this.#text.scrollHeight - this.#text.scrollTop - this.#text.clientHeight;
     const speaker = segment.speaker ? [el("b", {}, `${segment.speaker}: `)] : [];
-    this.#text.append(el("p", {}, el("time", {}, clock(segment.start)), el("span", {}, ...speaker, segment.text)));
+    this.#text.append(el("p", { class: "said" }, el("time", {}, clock(segment.start)), el("span", {}, ...speaker, segment.text)));
     this.#segments += 1;
     show(this.#text, true);
     if (below < 40) this.#text.scrollTop = this.#text.scrollHeight; // unless the reader scrolled up
+  }
+
+  /** Who speaks is known when all is heard: the segments as they are now, in place of those that came meanwhile. */
+  async #retell(job) {
+    const path = `/api/v1/transcriptions/${encodeURIComponent(job.id)}`;
+    const { segments } = await (await api.request(path)).json();
+    for (const told of this.#text.querySelectorAll("p.said")) told.remove();
+    this.#segments = 0;
+    for (const segment of segments) this.#add(segment);
   }
 
   #end(job) {

@@ -12,6 +12,7 @@ export function uploads() {
   const drop = byId("drop");
   const input = byId("files");
   byId("upload").addEventListener("submit", (event) => event.preventDefault());
+  byId("diarize").addEventListener("change", (event) => (byId("speakers").disabled = !event.target.checked));
   input.addEventListener("change", () => {
     take(input.files);
     input.value = ""; // so that the same file can be chosen again
@@ -40,7 +41,7 @@ export function updateUploads(state) {
 }
 
 function take(files) {
-  const fields = { model: byId("model").value, language: byId("language").value.trim() };
+  const fields = { model: byId("model").value, language: byId("language").value.trim(), ...speakers() };
   for (const file of files) {
     const recording = new Recording(file.name, file.size);
     byId("jobs").prepend(recording.node);
@@ -49,6 +50,12 @@ function take(files) {
     waiting.push({ file, fields, recording });
   }
   sendNext();
+}
+
+/** What is asked for of speakers; a number that cannot be is left to the server to refuse. */
+function speakers() {
+  if (!byId("diarize").checked) return {};
+  return { diarize: "true", num_speakers: byId("speakers").value };
 }
 
 async function sendNext() {

@@ -29,6 +29,7 @@ def examine(environ: Mapping[str, str] | None = None, *, verify: bool = False, t
     settings, load = places.read(Settings, environ), places.load_options(environ)
     yield from machine.examine(load)
     yield from parts.examine_engines()
+    yield from parts.examine_diarizers(settings)
     yield from parts.examine_models(settings, verify=verify)
     yield from places.examine_folders(settings)
     yield from places.examine_settings(environ)

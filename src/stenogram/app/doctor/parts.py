@@ -1,14 +1,15 @@
-"""Engines and models: what is installed, and whether it is whole."""
+"""Engines, diarizers and models: what is installed, and whether it is whole."""
 
 from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterator
 
-from stenogram import engines, performance
+from stenogram import diarization, engines, performance
 from stenogram.app.doctor.finding import Finding, State
+from stenogram.cache.local import LocalCache
 from stenogram.config import Settings
-from stenogram.errors import EngineError, ModelError, ModelNotInstalled
+from stenogram.errors import DiarizationError, EngineError, ModelError, ModelNotInstalled
 from stenogram.models import catalogue, store
 from stenogram.protocols import Engine
 
@@ -23,9 +24,7 @@ def examine_engines() -> Iterator[Finding]:
 def _engine(name: str, row: engines.Row, *, needed: bool) -> Finding:
     bad: State = "fault" if needed else "warning"
     if not row.installed:
-        package = f"stenogram[{row.extra}]" if row.extra else "stenogram"
-        advice = f"Get it: pip install {'' if row.extra else '--force-reinstall '}'{package}'"
-        return Finding("engine", "note" if row.extra else bad, f"{name}: not installed", advice)
+        return Finding("engine", "note" if row.extra else bad, f"{name}: not installed", _advice(row.extra))
     versions = ", ".join(f"{package} {_version(package)}" for package in row.packages)
     try:
         engine = engines.find(name)
@@ -39,6 +38,25 @@ def _engine(name: str, row: engines.Row, *, needed: bool) -> Finding:
     return Finding("engine", "good", f"{name}: {versions}; {devices}")
 
 
+def examine_diarizers(settings: Settings) -> Iterator[Finding]:
+    """One finding for each way to tell speakers apart."""
+    means = diarization.Means(settings, LocalCache(settings.cache_dir, settings.cache_max_mb * 2**20))
+    for name, row in diarization.DIARIZERS.items():
+        bad: State = "note" if row.extra else "warning"
+        if not row.installed:
+            yield Finding("speakers", bad, f"{name}: not installed", _advice(row.extra))
+            continue
+        versions = ", ".join(f"{package} {_version(package)}" for package in row.packages)
+        try:
+            fault = diarization.find(name, means).fault()
+        except (DiarizationError, ImportError, OSError) as error:  # a library that is there and cannot be loaded
+            fault = f"it cannot be loaded: {error}"
+        if fault is None:
+            yield Finding("speakers", "good", f"{name}: {versions}")
+        else:
+            yield Finding("speakers", bad, f"{name}: {versions}; it cannot be used: {fault}")
+
+
 def _devices(engine: Engine) -> str:
     """Where an engine can compute. Its library is only asked about CUDA where the driver can do it."""
     if "cuda" not in engine.compute_types:
@@ -47,6 +65,11 @@ def _devices(engine: Engine) -> str:
         return "cpu (cuda: see above)"
     fault = engine.fault("cuda")
     return "cpu, cuda" if fault is None else f"cpu (cuda: {fault})"
+
+
+def _advice(extra: str | None) -> str:
+    """How to get what is not installed."""
+    return f"Get it: pip install 'stenogram[{extra}]'" if extra else "Get it: pip install --force-reinstall 'stenogram'"
 
 
 def _version(package: str) -> str:

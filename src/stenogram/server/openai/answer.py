@@ -21,31 +21,28 @@ def body(request: WireRequest, transcript: Transcript) -> tuple[str, str]:
     if request.response_format == "json":
         return openai.encoded(_json(request, transcript)), known.media_type
     if request.response_format == "diarized_json":
-        return openai.diarized_json(transcript, request.speakers, request.usage), known.media_type
+        return openai.diarized_json(transcript, _names(request), request.usage), known.media_type
     told = replace(transcript, warnings=(*transcript.warnings, *request.warnings))
     text = formats.render(told, known.name, SubtitleOptions(), request.granularities)
     return text, known.media_type if known.media_type == "application/json" else f"{known.media_type}; charset=utf-8"
 
 
 class Stream:
-    """Turns segments into the events of a stream; the deltas joined are the text of the last event, to the letter."""
+    """Turns segments into the events of a stream; the deltas joined are the text of the last event, to the letter.
+
+    Who speaks is known when all is heard: the segments of diarized_json come after the deltas.
+    """
 
     def __init__(self, request: WireRequest) -> None:
         self._request = request
-        self._labels = openai.Labels(request.speakers)
         self._text = ""
-        self._count = 0
         self._logprobs: list[dict[str, Any]] = []
 
     def segment(self, segment: Segment) -> Iterator[str]:
         """The events for one more segment."""
         if not segment.text:
             return
-        self._count += 1
         told: dict[str, Any] = {}
-        if self._request.response_format == "diarized_json":
-            yield event(openai.diarized_segment(self._count, segment, self._labels.of(segment.speaker)))
-            told["segment_id"] = openai.segment_id(self._count)
         text = (" " if self._text else "") + segment.text
         if self._request.logprobs:
             told["logprobs"] = openai.logprobs(segment, text)
@@ -54,11 +51,14 @@ class Stream:
         yield _delta(text, **told)
 
     def done(self, transcript: Transcript) -> Iterator[str]:
-        """The last event; before it what the segments did not tell, if there is any."""
+        """The last event; before it what the segments did not tell, if there is any, and who speaks."""
         whole = transcript.text
         if whole != self._text and whole.startswith(self._text):
             yield _delta(whole[len(self._text) :])
             self._text = whole
+        if self._request.response_format == "diarized_json":
+            for told in openai.diarized_segments(transcript, _names(self._request)):
+                yield event(told)
         last: dict[str, Any] = {"type": "transcript.text.done", "text": self._text}
         if self._request.logprobs:
             last["logprobs"] = self._logprobs
@@ -83,6 +83,10 @@ def _json(request: WireRequest, transcript: Transcript) -> dict[str, Any]:
             if segment.text:
                 told["logprobs"] += openai.logprobs(segment, (" " if told["logprobs"] else "") + segment.text)
     return told | _languages(request, transcript) | {"usage": openai.usage(transcript, request.usage)}
+
+
+def _names(request: WireRequest) -> list[str]:
+    return [known.name for known in request.order.known_speakers]
 
 
 def _languages(request: WireRequest, transcript: Transcript) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from stenogram.formats import FORMATS
+from stenogram.server import options, references
 from stenogram.server.forms import FILE, form_body
 from stenogram.server.openai.request import ResponseFormat
-from stenogram.types import Task
+from stenogram.types import DiarizeOptions, Task
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _FORMATS = list(get_args(ResponseFormat))
@@ -37,6 +38,7 @@ _COMMON: Mapping[str, Mapping[str, Any]] = {
     "chunking_strategy[threshold]": {"type": "number", "minimum": 0, "maximum": 1},
     "chunking_strategy[silence_duration_ms]": {"type": "integer", "minimum": 0, "maximum": 60_000},
     "chunking_strategy[prefix_padding_ms]": {"type": "integer", "minimum": 0, "maximum": 60_000},
+    **options.schemas(DiarizeOptions),
 }
 
 TRANSLATION = form_body(required=["file", "model"], **_COMMON)
@@ -47,9 +49,7 @@ TRANSCRIPTION = form_body(
         "response_format": {"type": "string", "enum": _FORMATS, "default": "json"},
         "languages[]": _list_of(_TEXT, "Languages that may be spoken; the answer tells which it was"),
         "include[]": _list_of({"type": "string", "enum": ["logprobs"]}, "Needs response_format json"),
-        "known_speaker_names[]": _list_of(_TEXT, "Names for diarized_json", maxItems=4),
-        "known_speaker_references[]": _list_of(_TEXT, "A data URL with a sample of each", maxItems=4),
-        "diarize": {"type": "boolean", "default": False},
+        **references.SCHEMAS,
         "task": {"type": "string", "enum": list(get_args(Task)), "default": "transcribe"},
     },
 )

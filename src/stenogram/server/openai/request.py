@@ -8,13 +8,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from stenogram import languages
+from stenogram import config, languages
 from stenogram.app.jobs import Order
 from stenogram.errors import OptionError
 from stenogram.formats import SEGMENTS, Granularity
 from stenogram.formats.openai import Usage
+from stenogram.server import references
+from stenogram.server.options import speakers_of
 from stenogram.server.upload import Form
-from stenogram.types import RunOptions, Task, TranscribeOptions, VadOptions
+from stenogram.types import DiarizeOptions, RunOptions, Task, TranscribeOptions, VadOptions
 
 ResponseFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 ALIASES = (
@@ -40,17 +42,17 @@ PARTS = frozenset(
         "timestamp_granularities",
         "include",
         "chunking_strategy",
-        "known_speaker_names",
-        "known_speaker_references",
+        references.NAMES,
+        references.REFERENCES,
         "stream",
         "vad_filter",
-        "diarize",
         "task",
+        *(row.name for row in config.rows(DiarizeOptions)),
     )
 )
 """Every part that means something, without brackets; of others the client is told that they are ignored."""
 _TRUE, _FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
-_MOST_KNOWN_SPEAKERS = 4
+_TELLS_SPEAKERS = "gpt-4o-transcribe-diarize"
 _STRATEGY = ("type", "threshold", "silence_duration_ms", "prefix_padding_ms")
 
 
@@ -66,14 +68,12 @@ class WireRequest:
     tells_languages: bool = False
     """The client wants to know which language it was."""
     usage: Usage = "duration"
-    speakers: tuple[str, ...] = ()
-    """Names of known speakers."""
     warnings: tuple[str, ...] = ()
     """What was asked for and is left out."""
 
 
 def parse(form: Form, task: Task, default_model: str) -> WireRequest:
-    """``task`` is what the path asks for. Raises ``OptionError``, with ``param``, for what cannot be."""
+    """``task`` is what the path asks for. Raises ``OptionError``, with ``param``, for what cannot be, ``TooLarge``."""
     response_format = _format(form, task)
     granularities = _listed(form, "timestamp_granularities", get_args(Granularity))
     if "word" in granularities and response_format != "verbose_json":
@@ -84,12 +84,14 @@ def parse(form: Form, task: Task, default_model: str) -> WireRequest:
     model = form.get("model")
     if model is None:
         raise OptionError("model is required: one of GET /v1/models, or whisper-1", param="model")
+    known, wanted = references.read(form), response_format == "diarized_json" or model == _TELLS_SPEAKERS
     order = Order(
         source="openai",
         model=default_model if model in ALIASES else model,
         run=RunOptions(vad=_vad(form), transcribe=_transcribe(form, _task(form, task))),
+        diarize=speakers_of(form, known=bool(known), default=wanted),
+        known_speakers=known,
     )
-    speakers = _speakers(form)
     return WireRequest(
         order=order,
         response_format=response_format,
@@ -98,8 +100,7 @@ def parse(form: Form, task: Task, default_model: str) -> WireRequest:
         logprobs=bool(include),
         tells_languages=model == "gpt-transcribe" or bool(form.all_of("languages")),
         usage="tokens" if model in ALIASES and model != "whisper-1" else "duration",
-        speakers=speakers,
-        warnings=tuple(_left_out(form, response_format)),
+        warnings=tuple(_left_out(form)),
     )
 
 
@@ -178,28 +179,11 @@ def _strategy(form: Form) -> Mapping[str, str]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _speakers(form: Form) -> tuple[str, ...]:
-    names = form.all_of("known_speaker_names")
-    references = form.all_of("known_speaker_references")
-    if len(names) > _MOST_KNOWN_SPEAKERS:
-        raise _bad("known_speaker_names", len(names), f"must be at most {_MOST_KNOWN_SPEAKERS} names")
-    if references and len(references) != len(names):
-        raise _bad("known_speaker_references", len(references), "must be as many as known_speaker_names")
-    for reference in references:
-        if not reference.startswith("data:") or ";base64," not in reference:
-            raise _bad("known_speaker_references", reference[:40], "must be a data URL: data:audio/wav;base64,...")
-    return tuple(names)
-
-
-def _left_out(form: Form, response_format: ResponseFormat) -> list[str]:
+def _left_out(form: Form) -> list[str]:
     """A sentence for everything that is accepted without effect."""
     told = []
-    if (
-        _flag(form, "diarize", default=False)
-        or response_format == "diarized_json"
-        or form.all_of("known_speaker_names")
-    ):
-        told.append("speakers are not told apart yet: all is said by one")
+    if references.names_of(form) and not form.all_of(references.REFERENCES):
+        told.append(f"{references.NAMES} name nobody without {references.REFERENCES}")
     if form.get("language") is None and len(dict.fromkeys(form.all_of("languages"))) > 1:
         told.append("languages is no limit: the model chooses among all that it speaks")
     names = [*(name for name, _ in form.fields), *(name for name, _ in form.files)]

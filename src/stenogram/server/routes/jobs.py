@@ -14,7 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 from stenogram.app import jobs
 from stenogram.errors import NotFound, OptionError, RequestError
 from stenogram.job import JobEvent, JobSource, JobState
-from stenogram.server import options, schemas
+from stenogram.server import options, references, schemas
 from stenogram.server.auth import Reader, Submitter
 from stenogram.server.errors import ANSWERS
 from stenogram.server.follow import events_of
@@ -41,6 +41,7 @@ _FORM = form_body(
     },
     keep={"type": "boolean", "description": "Keep the recording when the job has succeeded, or delete it"},
     **options.properties(),
+    **references.SCHEMAS,
 )
 _EVENTS = {
     200: {"description": "Server-sent events; `id` counts up, for Last-Event-ID", "content": {"text/event-stream": {}}}
@@ -57,7 +58,7 @@ async def submit(
     house = state_of(request).house
     async with receive(request) as received:
         recordings = received.media("file", "files", "file[]", "files[]")
-        order = options.order_of(received.form, "v1")
+        order = await to_thread.run_sync(options.order_of, received.form, "v1")
         order = replace(
             order,
             callback_url=received.get("callback_url"),
@@ -121,7 +122,9 @@ async def events(
 ) -> StreamingResponse:
     """What happens to a job, from the start or after `Last-Event-ID`, until it is over.
 
-    Events are `state`, `stage`, `segment` and `warning`, each with JSON as its data.
+    Events are `state`, `stage`, `segment`, `speakers` and `warning`, each with JSON as its data. Segments come as they
+    are recognised, before it is known who speaks; `speakers` then tells the turns, a later one better than an earlier
+    one, and the transcript has its segments split where the speaker changes.
     """
     state = state_of(request)
     await to_thread.run_sync(jobs.find, state.house, caller, job_id)

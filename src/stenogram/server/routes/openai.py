@@ -63,7 +63,7 @@ async def model(request: Request, _caller: Reader, model: str) -> dict[str, Any]
 async def _answer(request: Request, caller: Caller, task: Task) -> Response:
     state = state_of(request)
     async with receive(request) as received:
-        wire = parse(received.form, task, state.house.settings.model)
+        wire = await to_thread.run_sync(parse, received.form, task, state.house.settings.model)
         wire = await to_thread.run_sync(fit, state.house, wire)
         recordings = received.media("file")
         if len(recordings) != 1:

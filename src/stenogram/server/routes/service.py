@@ -12,13 +12,14 @@ from stenogram.app import jobs
 from stenogram.app.jobs import Order
 from stenogram.errors import RequestError
 from stenogram.formats import service
+from stenogram.server import options
 from stenogram.server.auth import Reader, Submitter
 from stenogram.server.errors import ANSWERS
 from stenogram.server.forms import FILE, form_body, receive
 from stenogram.server.state import state_of
 from stenogram.store import callbacks, results
 from stenogram.store import jobs as job_rows
-from stenogram.types import RunOptions, TranscribeOptions
+from stenogram.types import DiarizeOptions, RunOptions, TranscribeOptions
 
 router = APIRouter(tags=["service"], responses=ANSWERS)
 
@@ -55,6 +56,7 @@ _FORM = form_body(
         "description": "Name or ISO code; Russian unless set otherwise",
         "examples": ["en"],
     },
+    **options.schemas(DiarizeOptions),
 )
 
 
@@ -83,6 +85,7 @@ async def transcribe(request: Request, caller: Submitter) -> Submitted:
             model=given["model"] or "",
             run=RunOptions(transcribe=TranscribeOptions(language=language)),
             callback_url=given["callback_url"],
+            diarize=options.speakers_of(form.form, known=False),
         )
         [job] = await to_thread.run_sync(jobs.submit, house, caller, order, recordings)
         form.keep(recordings)

@@ -40,6 +40,8 @@ class TranscriptView(BaseModel):
     segments: list[dict[str, Any]] = Field(description="With words, times, probabilities, speakers")
     warnings: list[str]
     choices: list[str] = Field(description="What was chosen for this recording, and why")
+    turns: list[dict[str, Any]] = Field(description="Who spoke when: start, end, speaker; they may overlap")
+    diarizer: str = Field(description="Who told the speakers apart; empty: nobody was asked")
 
 
 @router.get(
@@ -87,4 +89,6 @@ def _view(job: Job, transcript: Transcript) -> TranscriptView:
         segments=[as_json(segment) for segment in transcript.segments],
         warnings=list(transcript.warnings),
         choices=list(transcript.choices),
+        turns=[as_json(turn) for turn in transcript.turns],
+        diarizer=transcript.diarizer,
     )
