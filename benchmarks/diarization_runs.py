@@ -34,7 +34,10 @@ def run(source: Path, mode: Mode, diarizer: DiarizerName = "built-in") -> tuple[
             memory.stop()
         if status:
             raise SystemExit(f"{source.name}, {mode}: ended with status {status}")
-        return msgspec.json.decode(report.read_bytes(), type=Report), memory
+        found = msgspec.json.decode(report.read_bytes(), type=Report)
+    if mode != "words" and not found.turns:
+        raise SystemExit(f"{source.name}, {mode}: no speakers were found")
+    return found, memory
 
 
 def speed(seconds: int, rounds: int, folder: Path | None) -> list[Row]:
