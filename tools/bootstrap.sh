@@ -4,7 +4,7 @@
 #
 #   tools/bootstrap.sh runtime   what `stenogram` itself needs        (requirements.lock)
 #   tools/bootstrap.sh dev       and what test, check and bench need  (requirements-dev.lock, holds the former too)
-#   tools/bootstrap.sh engines   .venv-engines: the same as dev, PyTorch and openai-whisper (requirements-engines.txt)
+#   tools/bootstrap.sh engines   .venv-engines: dev, PyTorch, openai-whisper, pyannote.audio (requirements-engines.txt)
 #   tools/bootstrap.sh uv        prints the path of a uv; brings one into .uv when there is none on PATH
 #
 # PYTHON=/path/to/python names the interpreter; otherwise the newest suitable one on PATH is taken.
@@ -219,16 +219,22 @@ install() {
 }
 
 # By pip, not uv: uv does not read pip's configuration, where a machine without a GPU names PyTorch's build for the CPU,
-# and takes gigabytes of CUDA. openai-whisper comes alone: it asks for triton, which only a GPU needs.
+# and takes gigabytes of CUDA. openai-whisper comes alone: it asks for triton, which only a GPU needs. So do
+# pyannote.audio and torchaudio: the index has torchaudio for CUDA only. Its native part goes, which it bears (see its
+# _load_lib) and pyannote.audio does not use.
 install_engines() {
     find_uv
     pick_python
     bring_uv
     make_venv .venv-engines --seed
     fill_venv .venv-engines requirements-dev.lock
-    say "Installing PyTorch and openai-whisper"
-    pip_install torch numba tiktoken tqdm more-itertools setuptools
+    say "Installing PyTorch, openai-whisper and pyannote.audio"
+    pip_install torch numba tiktoken tqdm more-itertools setuptools asteroid-filterbanks einops lightning \
+        opentelemetry-exporter-otlp opentelemetry-sdk pyannote-pipeline pyannoteai-sdk pytorch-metric-learning \
+        safetensors torchmetrics
     pip_install --no-deps --no-build-isolation openai-whisper
+    pip_install --no-deps pyannote-audio torchaudio torch-audiomentations torch-pitch-shift julius primepy
+    rm -f .venv-engines/lib/python*/site-packages/torchaudio/lib/*.so
     fingerprint engines >.venv-engines/stenogram-engines
 }
 

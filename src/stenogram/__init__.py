@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stenogram.app.api import stream as stream
     from stenogram.app.api import transcribe as transcribe
     from stenogram.config import Settings as Settings
+    from stenogram.diarization.rename import rename_speakers as rename_speakers
     from stenogram.errors import StenogramError as StenogramError
     from stenogram.formats import render as render
     from stenogram.types import Segment as Segment
@@ -35,6 +36,7 @@ _HOMES = {
     "SubtitleOptions": "stenogram.types",
     "Transcript": "stenogram.types",
     "Word": "stenogram.types",
+    "rename_speakers": "stenogram.diarization.rename",
     "render": "stenogram.formats",
     "stream": "stenogram.app.api",
     "transcribe": "stenogram.app.api",
@@ -48,6 +50,7 @@ __all__ = [
     "SubtitleOptions",
     "Transcript",
     "Word",
+    "rename_speakers",
     "render",
     "stream",
     "transcribe",

@@ -8,6 +8,8 @@ StenogramError              error
 │   ├── NoAudio             no_audio              a video without sound, a track without samples
 │   ├── DamagedMedia        damaged_media         broken so early that nothing could be decoded
 │   ├── TooLong             too_long              longer than the limit
+│   ├── BadReference        bad_reference         no voice can be learnt from it
+│   ├── TooLittleSpeech     too_little_speech     not enough to know a voice by
 │   └── DecoderCrashed      decoder_crashed       the decoder's process died or hung on this file
 ├── OptionError             option_error          a setting that cannot be
 │   ├── OptionNotSupported  option_not_supported  the engine cannot do what was asked
@@ -104,6 +106,18 @@ class TooLong(InputError):
     """{path}: longer than the limit of {limit_s:.0f} s. Raise --max-duration-s, or cut the recording."""
 
     code = "too_long"
+
+
+class BadReference(InputError):
+    """{path}: {cause}. A reference recording has 2 to 10 s in which only the known speaker speaks."""
+
+    code = "bad_reference"
+
+
+class TooLittleSpeech(InputError):
+    """{path}: {heard_s:.1f} s of speech in it; to know a voice by, {least_s:.0f} s of one person are needed."""
+
+    code = "too_little_speech"
 
 
 class DecoderCrashed(InputError):

@@ -62,6 +62,7 @@ class Job:
     source: JobSource
     created_at: float
     kind: str = "transcribe"
+    """``voice``: to learn how a person sounds (``app.enrol``)."""
     owner: str | None = None
     priority: int = 0
     model: str = "auto"

@@ -113,6 +113,18 @@ class Engine(Protocol):
         ...
 
 
+class Cache(Protocol):
+    """Content-addressed results; safe with several threads and processes."""
+
+    def get(self, kind: str, key: str) -> bytes | None:
+        """The stored bytes, or None. Never raises for a damaged or vanished entry: that is a miss."""
+        ...
+
+    def put(self, kind: str, key: str, value: bytes) -> None:
+        """Store durably before returning. A full disk is logged, not raised: the work is not lost for a cache."""
+        ...
+
+
 class Diarizer(Protocol):
     """Tells who speaks when. Safe to call from several threads; loads its networks when it is first asked."""
 
@@ -130,6 +142,13 @@ class Diarizer(Protocol):
         """Why it cannot be used on this machine and what to do about it; None: it can. Imports nothing heavy."""
         ...
 
+    def using(self, cache: Cache) -> Diarizer:
+        """The same one with the same networks in memory, which keeps what it finds on the way in this cache.
+
+        It need not be closed. One that keeps nothing gives itself.
+        """
+        ...
+
     def diarize(
         self, sound: Iterable[Sound], options: DiarizeOptions, progress: Callable[[float], None], stop: Stop
     ) -> list[SpeakerTurn]:
@@ -144,18 +163,6 @@ class Diarizer(Protocol):
 
     def close(self) -> None:
         """Free the memory; idempotent."""
-        ...
-
-
-class Cache(Protocol):
-    """Content-addressed results; safe with several threads and processes."""
-
-    def get(self, kind: str, key: str) -> bytes | None:
-        """The stored bytes, or None. Never raises for a damaged or vanished entry: that is a miss."""
-        ...
-
-    def put(self, kind: str, key: str, value: bytes) -> None:
-        """Store durably before returning. A full disk is logged, not raised: the work is not lost for a cache."""
         ...
 
 

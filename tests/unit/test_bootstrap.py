@@ -324,13 +324,20 @@ def test_pytorch_gets_an_environment_of_its_own_by_pip(checkout: Checkout) -> No
     checkout.script("inner", INNER)
     wanted = checkout.python("python3.12", "fit 3.12 venv")
 
+    with_their_own = (
+        "torch numba tiktoken tqdm more-itertools setuptools asteroid-filterbanks einops lightning "
+        "opentelemetry-exporter-otlp opentelemetry-sdk pyannote-pipeline pyannoteai-sdk pytorch-metric-learning "
+        "safetensors torchmetrics"
+    )
+    alone = "pyannote-audio torchaudio torch-audiomentations torch-pitch-shift julius primepy"
     assert checkout.run("engines").returncode == 0
     assert checkout.log == [
         f"venv --quiet --no-project --python {wanted} --seed .venv-engines",
         "install requirements-dev.lock",
         "editable",
-        "pip install requirements-engines.txt torch numba tiktoken tqdm more-itertools setuptools",
+        f"pip install requirements-engines.txt {with_their_own}",
         "pip install requirements-engines.txt --no-deps --no-build-isolation openai-whisper",
+        f"pip install requirements-engines.txt --no-deps {alone}",
     ]
     assert not (checkout.root / ".venv").exists()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
 from procrastinate.schema import SchemaManager
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import make_url
@@ -19,11 +20,13 @@ from stenogram.app.house import House
 from stenogram.cli.main import main
 from stenogram.config import ServerSettings, Settings
 from stenogram.errors import DatabaseError, SchemaOutdated
+from stenogram.job import Media
 from stenogram.server.run import prepare
-from stenogram.store import schema, whisper_models
+from stenogram.store import jobs, results, schema, whisper_models
 from stenogram.store.database import Database, Transaction
 from stenogram.store.tables import metadata
 from stenogram.store.whisper_models import Setting
+from stenogram.types import Transcript
 
 
 @pytest.fixture
@@ -89,6 +92,24 @@ def test_an_upgrade_of_what_is_up_to_date_changes_nothing(empty: Database) -> No
     schema.upgrade(empty)
 
     assert rows(empty, "SELECT model FROM downloads") == [("tiny",)]
+
+
+def test_results_of_the_first_tables_are_read(empty: Database) -> None:
+    with empty.write() as tx:
+        config = schema._config()
+        config.attributes["connection"] = tx.connection
+        command.upgrade(config, "0001")
+    with empty.write() as tx:
+        job, _ = jobs.put(tx, jobs.NewJob("v1", Media("none.wav", "00" * 32, 1, "none.wav"), "auto", {}))
+        results.put(tx, job.id, results.pack(Transcript((), 1.0)))
+    with pytest.raises(SchemaOutdated, match="stenogram db upgrade"):
+        schema.check(empty)
+    schema.upgrade(empty)
+
+    with empty.read() as connection:
+        assert results.find(connection, job.id) == Transcript((), 1.0)
+        assert results.names_of(connection, job.id) == {}
+    assert schema.differences(empty) == []
 
 
 def test_an_empty_database_fails_the_check_and_the_message_names_the_command(empty: Database) -> None:

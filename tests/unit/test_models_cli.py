@@ -250,3 +250,8 @@ class TestAsking:
 
         assert isinstance(got, str)
         assert "STENOGRAM_AUTO_PULL" in got
+
+
+def test_networks_of_a_diarizer_whose_library_is_here_can_be_used() -> None:
+    """It is no engine, but as good as one here."""
+    assert "engine_here  yes" in run("info", "wespeaker-resnet34").stdout

@@ -6,6 +6,7 @@ import difflib
 import os
 from collections.abc import Generator, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -57,7 +58,7 @@ def transcribe(
     """
     settings, request = _prepare(Path(source), app, options, known_speakers or {})
     with nullcontext(app) if app else App.open(settings) as opened:
-        return use_case.transcribe(opened, request, Watch(listener))
+        return use_case.transcribe(opened, with_people(request, opened.settings), Watch(listener))
 
 
 def stream(
@@ -76,7 +77,7 @@ def stream(
     """
     settings, request = _prepare(Path(source), app, options, known_speakers or {})
     with nullcontext(app) if app else App.open(settings) as opened:
-        return (yield from use_case.stream(opened, request, Watch(listener)))
+        return (yield from use_case.stream(opened, with_people(request, opened.settings), Watch(listener)))
 
 
 def _prepare(
@@ -121,6 +122,19 @@ def read(
         diarize=diarize.read(given, environ, known=bool(known_speakers)),
         known_speakers=tuple(_known(name, Path(path)) for name, path in known_speakers.items()),
     )
+
+
+def with_people(request: use_case.Request, settings: Settings) -> use_case.Request:
+    """The request with the voices that are kept here, where people are to be recognised by them.
+
+    Raises ``DatabaseError``.
+    """
+    if not request.diarize.recognize_speakers:
+        return request
+    from stenogram.app import speakers  # which opens a database: nobody else waits for that
+
+    kept = speakers.known_here(settings)
+    return replace(request, known_voices=kept.voices, warnings=kept.warnings)
 
 
 def _known(name: str, path: Path) -> KnownSpeaker:

@@ -10,9 +10,10 @@ from dataclasses import asdict
 
 import msgspec
 
+from stenogram.app import enrol, transcripts
 from stenogram.app.house import House
 from stenogram.errors import StenogramError
-from stenogram.store import idempotency, jobs, results
+from stenogram.store import idempotency, jobs
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def retire(house: House) -> int:
     with house.db.read() as connection:
         old = jobs.expired(connection, time.time() - house.server.retention_days * _DAY_S)
         lines = [
-            {"job": asdict(job), "transcript": msgspec.to_builtins(results.find(connection, job.id))} for job in old
+            {"job": asdict(job), "transcript": msgspec.to_builtins(transcripts.read(connection, job.id))} for job in old
         ]
     if not old:
         return 0
@@ -70,6 +71,8 @@ def tidy(house: House) -> None:
     while delete_media(house):
         pass
     while retire(house):
+        pass
+    while enrol.forget_left(house):
         pass
     with house.db.write() as tx:
         idempotency.expire(tx, time.time() - _DAY_S)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from stenogram import languages
-from stenogram.app import diarize, enabled
+from stenogram.app import diarize, enabled, speakers, transcripts
 from stenogram.app.house import House
 from stenogram.app.transcribe import Request, validate
 from stenogram.config import Profile
+from stenogram.diarization import voices
 from stenogram.errors import Conflict, DatabaseError, NotFound, OptionError, RequestError
 from stenogram.job import Caller, Job, JobEvent, JobSource, Media, Reference
 from stenogram.jobs.callbacks.address import check as check_address
@@ -87,6 +88,9 @@ def submit(
         if known is not None:
             _discard(house, recordings)
             return known
+    if order.diarize.recognize_speakers:  # names are for those alone who keep these voices
+        kept = speakers.known_of(house.db, caller.owner).voices
+        identity = [*identity, caller.owner, voices.digest(kept)]
     batch = _digest([media.url for media in recordings])[:32] if len(recordings) > 1 else None
     try:
         with house.db.write() as tx:
@@ -123,10 +127,13 @@ def listing(
 
 
 def transcript(house: House, caller: Caller, job_id: str) -> Transcript:
-    """The transcript of a job that succeeded. Raises ``NotFound``, ``Conflict`` while there is none."""
+    """The transcript of a job that succeeded, with the names that its owner gave.
+
+    Raises ``NotFound``, ``Conflict`` while there is none.
+    """
     job = find(house, caller, job_id)
     with house.db.read() as connection:
-        found = results.find(connection, job_id)
+        found = transcripts.read(connection, job_id)
     if found is None:
         raise Conflict(what=f"job {job_id}", cause=f"it is {job.state}, so there is no transcript")
     return found

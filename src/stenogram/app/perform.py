@@ -14,6 +14,7 @@ import msgspec
 from stenogram import events
 from stenogram.app import transcribe
 from stenogram.app.house import House
+from stenogram.app.speakers import Known, known_of
 from stenogram.cache import workspace
 from stenogram.errors import FileNotReadable, InputError, StorageError
 from stenogram.hardware.sampler import GpuSampler
@@ -55,7 +56,8 @@ def perform(house: House, seat: Seat, attempt: Attempt) -> Done:
         _files(house, known) as speakers,
     ):
         request = request_of(job, path, seat.device, house.server.cache_scope)
-        request = replace(request, known_speakers=speakers)
+        kept = known_of(house.db, job.owner) if request.diarize.recognize_speakers else Known(())
+        request = replace(request, known_speakers=speakers, known_voices=kept.voices, warnings=kept.warnings)
         reporter = _Reporter(attempt, told, diarizes=request.diarize.diarize)
         names = {speaker.source: f"the reference recording of {speaker.name}" for speaker in speakers}
         names[path] = job.filename or "the recording"

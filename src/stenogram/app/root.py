@@ -13,19 +13,21 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from stenogram import engines
+from stenogram import diarization, engines
 from stenogram.audio.decode import Decoder
 from stenogram.audio.silero import SpeechNetwork
 from stenogram.audio.vad import Vad
 from stenogram.cache import open_cache
 from stenogram.config import Settings
+from stenogram.diarization import Means
+from stenogram.diarization.networks import Networks
 from stenogram.engines.options import settle
 from stenogram.errors import StenogramError
 from stenogram.hardware import available_cpus, free_memory, used_memory
 from stenogram.models.choose import Choice, choose
 from stenogram.models.residency import Residency
 from stenogram.performance import optimize_memory
-from stenogram.protocols import Cache, Engine
+from stenogram.protocols import Cache, Diarizer, Engine
 from stenogram.types import Device, LoadOptions, ModelFiles, VadOptions
 
 log = logging.getLogger(__name__)
@@ -47,9 +49,13 @@ class App:
     """Cores this process may use."""
     free_bytes: Callable[[Device], int] = lambda _device: sys.maxsize
     """Memory that is free on a device now."""
+    diarizer_named: Callable[[str, Means], Diarizer] = diarization.find
     models: Residency = field(init=False)
     """Who has which weights in memory."""
     _networks: list[SpeechNetwork] = field(default_factory=list)
+    voices: Networks = field(default_factory=Networks)
+    """What hears voices."""
+    _diarizers: dict[tuple[str, Device], Diarizer] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -81,6 +87,10 @@ class App:
         """Free the weights and end the decoder's process; idempotent."""
         with self._lock:
             self._networks.clear()
+            self.voices.forget()
+            for diarizer in self._diarizers.values():
+                diarizer.close()
+            self._diarizers.clear()
             self.decoder.close()
         self.models.close()
 
@@ -123,3 +133,14 @@ class App:
             if not self._networks:
                 self._networks.append(SpeechNetwork())
             return Vad(self._networks[0], options)
+
+    def diarizer(self, name: str, device: Device) -> Diarizer:
+        """A diarizer, made once for each device; its networks are loaded when it is first asked.
+
+        Raises ``DiarizationError``, ``DiarizerNotInstalled``.
+        """
+        with self._lock:
+            if (name, device) not in self._diarizers:
+                means = Means(self.settings, self.cache, device, self.cores)
+                self._diarizers[name, device] = self.diarizer_named(name, means)
+            return self._diarizers[name, device]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stenogram import events, languages
 from stenogram.app import profile
+from stenogram.app.known import diarization_of, voice_of
 from stenogram.app.root import App
 from stenogram.audio.survey import Survey, survey
 from stenogram.cache import ScopedCache, workspace
@@ -20,7 +21,7 @@ from stenogram.models.choose import Choice
 from stenogram.models.speed import expected_rtfx
 from stenogram.performance import RUNS
 from stenogram.pipeline import keys
-from stenogram.pipeline.parts import Parts, Recording, Watch
+from stenogram.pipeline.parts import Diarization, Parts, Recording, Watch
 from stenogram.pipeline.run import transcribe as run
 from stenogram.protocols import Cache, Engine
 from stenogram.types import (
@@ -51,7 +52,11 @@ class Request:
     """Whose results may answer: None: those of all; else only what was found under the same name."""
     diarize: DiarizeOptions = field(default_factory=DiarizeOptions)
     known_speakers: tuple[KnownSpeaker, ...] = ()
+    """People to be called by name, by a sample of their voices."""
     known_voices: tuple[KnownVoice, ...] = ()
+    """The same, by what is known of their voices already."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know of what is asked; told first, and kept in the transcript."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
     """Yield the segments of a recording in order as they become final; the generator's value is the transcript.
 
     Raises ``InputError``, ``LanguageNotSupported``, ``ModelError``, ``OptionNotSupported``, ``EngineError``,
-    ``StorageError``, ``Cancelled``.
+    ``DiarizationError``, ``StorageError``, ``Cancelled``.
     """
     resolved, watch = resolve(app, request), watch or Watch()
     cache = app.cache if request.scope is None else ScopedCache(app.cache, request.scope)
@@ -92,15 +97,18 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
             discard=functools.partial(app.models.unload, resolved.files.digest),
             free_bytes=app.free_bytes,
             choices=(*resolved.choices, f"profile {decision.name}: {decision.reason}"),
+            diarization=_diarization(app, request, resolved, cache, watch),
         )
         for choice in parts.choices:
             log.info("%s", choice)
-        if resolved.warning is not None:
-            watch.listener(events.Warned(resolved.warning))
-        transcript = yield from run(parts, recording, folder, replace(resolved.run, transcribe=options), watch)
-    if resolved.warning is None:
-        return transcript
-    return replace(transcript, warnings=(resolved.warning, *transcript.warnings))
+        warnings = (*request.warnings, *([resolved.warning] if resolved.warning else []))
+        for warning in warnings:
+            watch.listener(events.Warned(warning))
+        timed = replace(options, word_timestamps=options.word_timestamps or parts.diarization is not None)
+        transcript = yield from run(parts, recording, folder, replace(resolved.run, transcribe=timed), watch)
+    if not options.word_timestamps:  # they were needed to tell who said what
+        transcript = replace(transcript, segments=tuple(replace(each, words=()) for each in transcript.segments))
+    return replace(transcript, warnings=(*warnings, *transcript.warnings))
 
 
 def transcribe(app: App, request: Request, watch: Watch | None = None) -> Transcript:
@@ -160,6 +168,13 @@ class _Look:
             known = survey(self.app.decoder, self.recording.path, self.folder, options.decode, self.watch.stop)
             self.cache.put("survey", key, stored.write(known))
         return known
+
+
+def _diarization(app: App, request: Request, resolved: Resolved, cache: Cache, watch: Watch) -> Diarization | None:
+    if not request.diarize.diarize:
+        return None
+    known = [voice_of(app, speaker, cache, watch) for speaker in request.known_speakers]
+    return diarization_of(app, request.diarize, resolved.load.device, cache, [*known, *request.known_voices])
 
 
 def _decide(app: App, request: Request, resolved: Resolved, look: _Look) -> profile.Decision:

@@ -21,16 +21,19 @@ from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
+from stenogram.app import enrol
 from stenogram.app.doctor import log_facts
 from stenogram.app.house import House
 from stenogram.app.housekeeping import delete_media
 from stenogram.app.log import configure
 from stenogram.app.perform import Seat, perform
+from stenogram.app.speakers import open_listener
 from stenogram.config import ServerSettings, Settings
 from stenogram.errors import DatabaseError, StenogramError, StorageFull
 from stenogram.job import Job
+from stenogram.jobs.attempt import Attempt
 from stenogram.jobs.supervisor import EXIT_BROKEN
-from stenogram.jobs.worker import Worker
+from stenogram.jobs.worker import Done, Worker
 from stenogram.performance import RUNS
 from stenogram.store import workers
 from stenogram.types import LoadOptions
@@ -75,13 +78,19 @@ def _worker(house: House, seat: Seat, worker_id: str) -> Worker:
         db=house.db,
         queue=house.queue,
         id=worker_id,
-        handler=functools.partial(perform, house, seat),
+        handler=functools.partial(_do, house, seat),
         after=after,
         loaded=lambda: sorted({model.name for model in house.app.models.resident()}),
         totals=_totals,
     )
     house.db.listen(lambda topic: _carry_out_orders(house, seat, worker_id) if topic in ("", "control") else None)
     return worker
+
+
+def _do(house: House, seat: Seat, attempt: Attempt) -> Done:
+    if attempt.job.kind == enrol.KIND:
+        return enrol.perform(house, open_listener(), attempt)
+    return perform(house, seat, attempt)
 
 
 def _totals() -> Mapping[str, Any]:

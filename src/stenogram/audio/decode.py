@@ -7,26 +7,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import json
-import os
 import queue
 import secrets
-import signal
 import stat
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self, cast
+from typing import Any, Self
 
 from stenogram import errors
+from stenogram.child import Child
 from stenogram.errors import Cancelled, DecoderCrashed, EmptyFile, FileNotReadable, StenogramError
 from stenogram.protocols import Stop
 from stenogram.types import Audio, DecodeOptions
@@ -35,8 +28,6 @@ STALL_S = 60.0
 """Silence from the child after which it counts as hung; while it works it reports once a second."""
 
 _POLL_S = 0.1
-_LAST_WORDS_S = 5.0
-_BOOT = "import sys; sys.path += sys.argv[1:]; from stenogram.audio.decode_child import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +59,8 @@ class Decoder:
         """``stall_s``: give a file up when its process says nothing for so long."""
         self._stall_s = stall_s
         self._lock = threading.Lock()
-        self._children: list[_Child] = []
-        self._idle: list[_Child] = []
+        self._children: list[Child] = []
+        self._idle: list[Child] = []
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +109,7 @@ class Decoder:
         finally:
             self._give_back(child, idle=answered)
 
-    def _take(self) -> _Child:
+    def _take(self) -> Child:
         """Get a process that waits for a file; start one where there is none."""
         with self._lock:
             while self._idle:
@@ -127,12 +118,12 @@ class Decoder:
                     return child
                 self._children.remove(child)
                 child.kill()
-        child = _Child()
+        child = _start()
         with self._lock:
             self._children.append(child)
         return child
 
-    def _give_back(self, child: _Child, *, idle: bool) -> None:
+    def _give_back(self, child: Child, *, idle: bool) -> None:
         with self._lock:
             if idle and child in self._children:
                 self._idle.append(child)
@@ -141,7 +132,7 @@ class Decoder:
                 self._children.remove(child)
         child.kill()
 
-    def _reply(self, child: _Child, source: Path, stop: Stop) -> dict[str, Any]:
+    def _reply(self, child: Child, source: Path, stop: Stop) -> dict[str, Any]:
         """Wait for the next reply that is more than a sign of life."""
         heard_at = time.monotonic()
         while True:
@@ -181,77 +172,12 @@ def check_readable(source: Path) -> None:
         raise EmptyFile(path=source)
 
 
-class _Child:
-    """The process, a thread that reads its replies, and a file that takes its last words."""
-
-    def __init__(self) -> None:
-        self.replies: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        """Replies in order; None: the process is gone."""
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in kill
-        self._process = subprocess.Popen(
-            # isolated: neither the working folder nor PYTHON* variables can put other modules before ours
-            [sys.executable, "-I", "-c", _BOOT, *_import_folders()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-        self._reader = threading.Thread(target=self._read, name="decoder replies", daemon=True)
-        self._reader.start()
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def send(self, request: dict[str, Any]) -> None:
-        stdin = cast("IO[bytes]", self._process.stdin)
-        with contextlib.suppress(OSError):  # it died; the reader will say so
-            stdin.write(json.dumps(request).encode("ascii") + b"\n")
-            stdin.flush()
-
-    def kill(self) -> None:
-        """End the process and release all that belongs to it; idempotent."""
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-        for stream in (self._process.stdin, self._process.stdout, self._stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError):  # unsent bytes for a dead process
-                    stream.close()
-
-    def epitaph(self) -> str:
-        """Say how the process ended."""
-        try:
-            code = self._process.wait(timeout=_LAST_WORDS_S)
-        except subprocess.TimeoutExpired:
-            return "its process stopped answering"
-        if code < 0:
-            with contextlib.suppress(ValueError):
-                return f"its process was ended by {signal.Signals(-code).name}"
-        words = []
-        with contextlib.suppress(ValueError):  # closed by ``kill`` in another thread
-            self._stderr.seek(0)
-            words = self._stderr.read().decode(errors="replace").strip().splitlines()
-        return f"its process ended with status {code}" + (f" ({words[-1]})" if words else "")
-
-    def _read(self) -> None:
-        for line in cast("IO[bytes]", self._process.stdout):
-            try:
-                self.replies.put(json.loads(line))
-            except ValueError:  # cut off in the middle of a line
-                break
-        self.replies.put(None)
-
-
-def _import_folders() -> list[str]:
-    """Folders the child finds our packages in: looked up after its own, so that nothing there can hide a module."""
-    folders: dict[str, None] = {}
-    for package in ("stenogram", "av", "numpy"):
-        spec = importlib.util.find_spec(package)
-        if spec is not None and spec.origin is not None:
-            folders[str(Path(spec.origin).absolute().parent.parent)] = None
-    return list(folders)
+def _start() -> Child:
+    return Child(
+        "stenogram.audio.decode_child",
+        ("stenogram", "av", "numpy"),
+        {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    )
 
 
 def _decoded(reply: dict[str, Any], source: Path) -> Decoded:

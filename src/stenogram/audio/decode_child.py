@@ -1,4 +1,4 @@
-"""The process in which files are decoded: requests in, snapshots and errors out, one JSON object per line.
+"""The process in which files are decoded: requests in, snapshots and errors out (``stenogram.child``).
 
 It lives apart from the program, so that a file that makes FFmpeg crash, hang or eat memory ends this process only.
 It ends by itself when its standard input closes, that is when the program dies.
@@ -6,16 +6,10 @@ It ends by itself when its standard input closes, that is when the program dies.
 
 from __future__ import annotations
 
-import json
-import os
-import queue
-import signal
-import sys
-import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
+from stenogram import child
 from stenogram.audio.container import open_tracks
 from stenogram.audio.track import Report, Snapshot, TrackDecoder
 from stenogram.errors import DecoderCrashed, InputError, NoAudio, StenogramError
@@ -27,22 +21,15 @@ MEMORY_LIMIT_BYTES = 3 * 2**30
 
 def main() -> None:
     """Serve requests until standard input closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches us too; the program decides
-    replies = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # whatever a library prints must not be taken for a reply
-    sys.excepthook = _die
     _limit_memory()
-    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_read_requests, args=(sys.stdin.buffer, requests), daemon=True).start()
-    while True:
-        serve(requests.get(), replies)
+    child.serve(serve)
 
 
-def serve(request: dict[str, Any], replies: BinaryIO) -> None:
+def serve(request: dict[str, Any], send: child.Send) -> None:
     """Decode one file; write its snapshots, or its error."""
 
     def report(snapshot: Snapshot | None) -> None:
-        _send(replies, {} if snapshot is None else {"snapshot": _as_json(snapshot)})
+        send({} if snapshot is None else {"snapshot": _as_json(snapshot)})
 
     path = Path(request["source"])
     options = DecodeOptions(channels=request["channels"], max_duration_s=request["max_duration_s"])
@@ -50,9 +37,9 @@ def serve(request: dict[str, Any], replies: BinaryIO) -> None:
         decode_file(path, Path(request["name"]), options, report, request["first_s"])
     except MemoryError:
         error: StenogramError = DecoderCrashed(path=path, cause="it needs more memory than a recording may")
-        _send_error(replies, error)
+        _send_error(send, error)
     except StenogramError as error:
-        _send_error(replies, error)
+        _send_error(send, error)
 
 
 def decode_file(path: Path, name: Path, options: DecodeOptions, report: Report, first_s: float | None = None) -> None:
@@ -70,18 +57,6 @@ def decode_file(path: Path, name: Path, options: DecodeOptions, report: Report, 
                 return
             failure = failure or track.failure(decoder.damaged_packets)
     raise failure or NoAudio(path=path, cause="it has no sound track")
-
-
-def _read_requests(stream: BinaryIO, requests: queue.SimpleQueue[dict[str, Any]]) -> None:
-    for line in stream:
-        requests.put(json.loads(line))
-    os._exit(0)  # nobody is left to decode for, and the main thread may be inside FFmpeg
-
-
-def _die(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    sys.__excepthook__(kind, error, trace)
-    sys.stderr.flush()
-    os._exit(1)  # an ordinary exit would wait for, or trip over, the thread that reads requests
 
 
 def _limit_memory() -> None:
@@ -106,10 +81,6 @@ def _as_json(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _send_error(replies: BinaryIO, error: StenogramError) -> None:
+def _send_error(send: child.Send, error: StenogramError) -> None:
     facts = {name: fact if isinstance(fact, int | float) else str(fact) for name, fact in error.facts.items()}
-    _send(replies, {"error": error.code, "facts": facts})
-
-
-def _send(replies: BinaryIO, message: dict[str, Any]) -> None:
-    replies.write(json.dumps(message).encode("ascii") + b"\n")
+    send({"error": error.code, "facts": facts})

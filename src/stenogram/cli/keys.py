@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import click
@@ -16,7 +15,7 @@ from stenogram.cli.options import options_of
 from stenogram.config import ServerSettings, Settings
 from stenogram.store import keys as rows
 from stenogram.store import schema
-from stenogram.store.database import Database, url_of
+from stenogram.store.database import Database
 from stenogram.store.keys import ApiKey
 
 _NAMES = frozenset({"home", "database_url", "db_host", "db_port", "db_name", "db_user", "db_pass", "db_schema"})
@@ -106,15 +105,5 @@ def _day(moment: float | None) -> str:
     return "never" if moment is None else time.strftime("%Y-%m-%d", time.gmtime(moment))
 
 
-@contextmanager
-def _database(given: dict[str, Any]) -> Iterator[Database]:
-    settings, server = config.read(Settings, given), config.read(ServerSettings, given)
-    database = Database.open(url_of(settings, server), server.db_schema)
-    try:
-        if database.dialect == "sqlite":
-            schema.upgrade(database)
-        else:
-            schema.check(database)
-        yield database
-    finally:
-        database.close()
+def _database(given: dict[str, Any]) -> AbstractContextManager[Database]:
+    return schema.opened(config.read(Settings, given), config.read(ServerSettings, given))

@@ -22,6 +22,7 @@ COMMANDS = {
     "worker": ("stenogram.cli.worker", "Work for a server from another machine."),
     "keys": ("stenogram.cli.keys", "Make, list and revoke API keys of the server."),
     "db": ("stenogram.cli.db", "Bring the server's database to this version, or check it."),
+    "speakers": ("stenogram.cli.speakers", "Know people by their voices: add, list, rename, remove."),
     "models": ("stenogram.cli.models", "Show, fetch and check speech-recognition models."),
     "bench": ("stenogram.cli.bench", "Measure speed, memory and errors; compare two ways."),
     "cache": ("stenogram.cli.cache", "Show or clear the results kept for the next run."),

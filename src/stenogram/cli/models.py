@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from stenogram import config, languages
+from stenogram import config, diarization, languages
 from stenogram.config import Settings
 from stenogram.engines import ENGINES
 from stenogram.errors import OptionError
@@ -107,8 +107,9 @@ def pull(names: tuple[str, ...]) -> None:
         model = store.find(name, settings)
         files = fetch(model, settings)
         click.echo(f"{files.name} is installed{_doubt(files.name, settings)}")
-        if model.kind == "speech" and not store.runs(model):
-            extra = ENGINES[model.engine].extra if model.engine in ENGINES else None
+        if model.kind != "chat" and not _runs(model):
+            row = ENGINES.get(model.engine) or diarization.DIARIZERS.get(model.engine)
+            extra = row.extra if row else None
             advice = f"; get it: pip install 'stenogram[{extra}]'" if extra else ""
             click.echo(f"Its engine {model.engine} is not here{advice}", err=True)
 
@@ -210,6 +211,10 @@ def asking(settings: Settings) -> choose.Fetch:
     return ask
 
 
+def _runs(model: Model) -> bool:
+    return store.runs(model) or diarization.runs(model.engine)
+
+
 def _facts(model: Model, settings: Settings) -> dict[str, Any]:
     """A model as ``info`` and ``--json`` show it."""
     here = store.files_of(model, settings) if store.is_installed(model, settings) else None
@@ -220,7 +225,7 @@ def _facts(model: Model, settings: Settings) -> dict[str, Any]:
         "aliases": model.aliases,
         "kind": model.kind,
         "engine": model.engine,
-        "engine_here": store.runs(model),
+        "engine_here": _runs(model),
         "languages": model.languages,
         "installed": here is not None,
         "verified": verified,

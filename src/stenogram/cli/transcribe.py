@@ -87,6 +87,7 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     output = _output(given, len(sources) + len(problems))
     options = {row.name: given[row.name] for group in api.GROUPS for row in config.rows(group)}
     settings, request = api.read(STDIN, options, _known(given["known"]))
+    request = api.with_people(request, settings)
     output = replace(output, speakers=request.diarize.diarize)
     if output.folder is not None:
         _make_folder(output.folder)

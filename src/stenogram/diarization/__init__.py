@@ -53,7 +53,7 @@ DIARIZERS = {
     BUILT_IN: Row("stenogram.diarization.built_in:BuiltInDiarizer", ("onnxruntime", "scipy"), ("onnxruntime", "scipy")),
     "pyannote": Row(
         "stenogram.diarization.pyannote:PyannoteDiarizer",
-        ("pyannote", "torch"),
+        ("pyannote", "pyannote.audio", "torch"),  # others bring the first
         ("pyannote.audio", "torch"),
         extra="pyannote",
     ),
@@ -61,6 +61,11 @@ DIARIZERS = {
         "stenogram.diarization.sherpa_onnx:SherpaOnnxDiarizer", ("sherpa_onnx",), ("sherpa-onnx",), extra="sherpa-onnx"
     ),
 }
+
+
+def runs(name: str) -> bool:
+    """Whether there is a diarizer of that name and its library is here."""
+    return name in DIARIZERS and DIARIZERS[name].installed
 
 
 def find(name: str, means: Means) -> Diarizer:

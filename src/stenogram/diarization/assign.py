@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 CHANGE_S = 0.35
-"""Price of a change of speaker inside a sentence. Turns and words are each off by some 0.2 s; a short word takes 0.3 s,
-so that two changes around one cost more than the word, and a clause of three words is still believed."""
+"""Price of a change of speaker inside a sentence. A short word takes 0.3 s, so that two changes around one cost more
+than the word, and a clause of three words is still believed. Of 0 to 1 s tried on 7,130 real words in made-up talks
+(turns off by 0.1 to 0.3 s, false ones, short answers, interruptions), 0.2 to 0.5 are best: with borders off by 0.2 s,
+5.4 % of the words get a wrong speaker, by overlap alone 7.0 %."""
 LAID_OUT_CHANGE_S = 1.5
 """The same inside a segment without word times, whose words may be a second away from where they were laid out."""
 CLAUSE = 0.4

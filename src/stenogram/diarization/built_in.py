@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,11 +23,11 @@ from stenogram.diarization import windows as hearing
 from stenogram.diarization.dense import Dense
 from stenogram.diarization.fbank import FRAME as FBANK_FRAME
 from stenogram.diarization.fbank import HOP, fbank
-from stenogram.diarization.networks import VERSION, WINDOW, EmbeddingNetwork, SegmentationNetwork
+from stenogram.diarization.networks import VERSION, WINDOW, Networks
 from stenogram.diarization.windows import COLUMN_SAMPLES, Window
 from stenogram.errors import Cancelled
 from stenogram.formats import stored
-from stenogram.protocols import Stop
+from stenogram.protocols import Cache, Stop
 from stenogram.types import SAMPLE_RATE, DiarizeOptions, Sound, SpeakerTurn
 
 if TYPE_CHECKING:
@@ -55,14 +54,17 @@ class BuiltInDiarizer:
     name = BUILT_IN
     version = f"{RULES}.{VERSION}.{clustering.RULES}"
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, networks: Networks | None = None) -> None:
         self._means = means
-        self._lock = threading.Lock()
-        self._networks: tuple[SegmentationNetwork, EmbeddingNetwork] | None = None
+        self._networks = networks or Networks()
 
     def fault(self) -> str | None:
         """It works everywhere; a damaged wheel is told when it is loaded."""
         return None
+
+    def using(self, cache: Cache) -> BuiltInDiarizer:
+        """The same networks, another cache."""
+        return BuiltInDiarizer(replace(self._means, cache=cache), self._networks)
 
     def diarize(
         self, sound: Iterable[Sound], options: DiarizeOptions, progress: Callable[[float], None], stop: Stop
@@ -71,8 +73,10 @@ class BuiltInDiarizer:
         windows: list[Window] = []
         dense = Dense((), (), (0,))
         with ThreadPoolExecutor(max(self._means.threads, 1), "stenogram-diarize") as threads:
-            listener = _Listener(self._load(), self._means, threads, stop)
+            listener = _Listener(self._networks, self._means, threads, stop)
             for so_far in sound:
+                if stop():  # also where all that was heard is in the cache
+                    raise Cancelled
                 dense = Dense.of(so_far.speech, so_far.audio.sample_count, finished=so_far.finished)
                 for heard in listener.listen(dense, so_far, len(windows)):
                     windows += heard
@@ -81,14 +85,7 @@ class BuiltInDiarizer:
 
     def close(self) -> None:
         """Forget the networks."""
-        with self._lock:
-            self._networks = None
-
-    def _load(self) -> tuple[SegmentationNetwork, EmbeddingNetwork]:
-        with self._lock:
-            if self._networks is None:
-                self._networks = SegmentationNetwork(), EmbeddingNetwork()
-            return self._networks
+        self._networks.forget()
 
 
 def _reached(dense: Dense, windows: int, so_far: Sound) -> float:
@@ -102,12 +99,12 @@ class _Listener:
 
     def __init__(
         self,
-        networks: tuple[SegmentationNetwork, EmbeddingNetwork],
+        networks: Networks,
         means: Means,
         threads: ThreadPoolExecutor,
         stop: Stop,
     ) -> None:
-        self._segmentation, self._embedding = networks
+        self._segmentation, self._embedding = networks.segmentation(), networks.embedding()
         self._means, self._threads, self._stop = means, threads, stop
 
     def listen(self, dense: Dense, sound: Sound, known: int) -> Iterator[list[Window]]:

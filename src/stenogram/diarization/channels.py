@@ -7,10 +7,11 @@ delay, damping and the first reflections of the room, so that one number holds f
 channel says at the same time it cannot make. Stationary noise is taken out of the count.
 
 Measured on made-up calls: three pairs of real voices; leaks of -6 to -30 dB, 5 to 45 ms late, full band or below 1.5 to
-3.4 kHz, reverberation of 0 to 0.5 s, noise at -60 to -40 dB. Where the two take turns, 93 of 100 leaked words go (80 where
-the leak is only 6 dB below the voice and many of its words are heard wrong), and 5 of 13,800 of their own. Where they talk
-at once all the time, 6 of 35,520 own words are lost, none under leaks of -15 dB and less. One core does 500 to 1000 times
-real time where every second has words on both channels; where they take turns without leaks there is nothing to do.
+3.4 kHz, reverberation of 0 to 0.5 s, noise at -60 to -40 dB. Where the two take turns, 93 of 100 leaked words go (80
+where the leak is only 6 dB below the voice and 40 % of its words are heard wrong), and 5 of 13,800 own ones. Where they
+talk at once all the time, 6 of 35,520 own words are lost, none under leaks of -15 dB and less. One core does 500 to
+1000 times real time where every second has words on both channels; where they take turns without leaks there is nothing
+to do.
 """
 
 from __future__ import annotations

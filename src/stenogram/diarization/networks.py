@@ -13,6 +13,7 @@ computes such a graph faster than one in its own format, which it may no longer 
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from stenogram import bundled
@@ -91,6 +92,32 @@ class EmbeddingNetwork:
         """
         (found,) = self._pooling.run(None, {"columns": columns, "weights": weights})
         return found  # type: ignore[no-any-return]
+
+
+class Networks:
+    """Both networks, each loaded when it is first needed; safe in several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._segmentation: SegmentationNetwork | None = None
+        self._embedding: EmbeddingNetwork | None = None
+
+    def segmentation(self) -> SegmentationNetwork:
+        """Raises ``ModelError`` when the wheel that carries it is absent or damaged."""
+        with self._lock:
+            self._segmentation = self._segmentation or SegmentationNetwork()
+            return self._segmentation
+
+    def embedding(self) -> EmbeddingNetwork:
+        """Raises ``ModelError`` when the wheel that carries it is absent or damaged."""
+        with self._lock:
+            self._embedding = self._embedding or EmbeddingNetwork()
+            return self._embedding
+
+    def forget(self) -> None:
+        """Free the memory."""
+        with self._lock:
+            self._segmentation = self._embedding = None
 
 
 # --- segmentation ----------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from stenogram.types import Segment, Span, Transcript, Word
+from stenogram.types import KnownVoice, Segment, Span, Speakers, SpeakerTurn, Transcript, Word
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +42,10 @@ def read(kind: type[T], data: bytes | None) -> T | None:
         return None
 
 
+_KINDS = (Transcript, Segment, Word, Span, SpeakerTurn, Speakers, KnownVoice)
+
+
 @functools.cache
 def _header() -> bytes:
-    fields = [
-        (t.__name__, f.name, str(f.type)) for t in (Transcript, Segment, Word, Span) for f in dataclasses.fields(t)
-    ]
+    fields = [(t.__name__, f.name, str(f.type)) for t in _KINDS for f in dataclasses.fields(t)]
     return f"stenogram {_VERSION} {hashlib.sha256(repr(fields).encode()).hexdigest()[:16]}\n".encode()

@@ -39,9 +39,16 @@ _PATTERNS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("config.json", "config"),
     ),
     "sherpa-onnx": (("*segmentation*.onnx", "segmentation"), ("*.onnx", "embedding")),
+    "pyannote": (
+        ("segmentation/pytorch_model.bin", "segmentation"),
+        ("embedding/pytorch_model.bin", "embedding"),
+        ("plda/xvec_transform.npz", "xvec_transform"),
+        ("plda/plda.npz", "plda"),
+        ("config.yaml", "config"),
+    ),
     "gguf": (("*.gguf", "model"),),
 }
-"""Engine -> (pattern of the file's name, role), the first that fits. The roles are the engines' own words."""
+"""Engine -> (pattern, role), the first that fits the end of the file's path. The roles are the engines' own words."""
 
 _REQUIRED: Mapping[str, frozenset[str]] = {
     "moonshine": frozenset({"encoder", "decoder", "tokenizer"}),
@@ -50,6 +57,7 @@ _REQUIRED: Mapping[str, frozenset[str]] = {
     "openai-whisper": frozenset({"model"}),
     "onnx-asr": frozenset(),
     "sherpa-onnx": frozenset(),
+    "pyannote": frozenset({"config", "segmentation", "embedding", "xvec_transform", "plda"}),
     "gguf": frozenset({"model"}),
 }
 
@@ -62,7 +70,7 @@ KINDS: tuple[Kind, ...] = ("speech", "diarization", "chat")
 
 def kind_of(engine: str) -> Kind:
     """What models of an engine are for."""
-    kinds: Mapping[str, Kind] = {"sherpa-onnx": "diarization", "gguf": "chat"}
+    kinds: Mapping[str, Kind] = {"sherpa-onnx": "diarization", "pyannote": "diarization", "gguf": "chat"}
     return kinds.get(engine, "speech")
 
 
@@ -73,9 +81,7 @@ def assign(engine: str, names: Iterable[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name in sorted(names):
-        role = next(
-            (role for pattern, role in _PATTERNS[engine] if fnmatchcase(PurePosixPath(name).name, pattern)), None
-        )
+        role = next((role for pattern, role in _PATTERNS[engine] if _fits(name, pattern)), None)
         if role is None:
             continue
         if role in found:
@@ -88,3 +94,8 @@ def assign(engine: str, names: Iterable[str]) -> dict[str, str]:
             name="model", value=engine, cause=f"a model of this engine needs {wanted}, which is not there"
         )
     return found
+
+
+def _fits(path: str, pattern: str) -> bool:
+    tail = PurePosixPath(path).parts[-len(PurePosixPath(pattern).parts) :]
+    return fnmatchcase("/".join(tail), pattern)

@@ -6,7 +6,7 @@ Field numbers are those of onnx/onnx.proto (IR version 10). A graph is small; we
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -94,10 +94,11 @@ class Graph:
         self._parts.append(_data(1, body + _data(7, domain)))
         return names
 
-    def build(self) -> bytes:
-        """The model as onnxruntime reads it."""
+    def build(self, metadata: Mapping[str, str] | None = None) -> bytes:
+        """The model as onnxruntime reads it; ``metadata``: facts for those who load it (``metadata_props``)."""
+        facts = b"".join(_data(14, _data(1, key) + _data(2, value)) for key, value in (metadata or {}).items())
         opsets = _data(8, _number(2, OPSET)) + _data(8, _data(1, ORT_DOMAIN) + _number(2, 1))
-        return _number(1, IR_VERSION) + opsets + _data(7, _data(2, "stenogram") + b"".join(self._parts))
+        return _number(1, IR_VERSION) + opsets + _data(7, _data(2, "stenogram") + b"".join(self._parts)) + facts
 
     def _name(self, kind: str) -> str:
         self._names += 1

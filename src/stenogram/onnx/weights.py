@@ -74,7 +74,7 @@ class Weights:
             return self.array(name)
         name = name.removesuffix("_add_tensor")
         values, scale, zero_point = (self.array(f"{name}_{part}") for part in ("quantized", "scale", "zero_point"))
-        return values.astype(np.float32) * scale + zero_point  # type: ignore[no-any-return]
+        return values.astype(np.float32) * scale + zero_point
 
     def quantized(self, node: str) -> Quantized:
         """The quantised matrix that a matrix multiplication uses."""

@@ -257,4 +257,3 @@ def _inside(turns: list[SpeakerTurn], duration: float) -> list[SpeakerTurn]:
     """Turns cut to the recording; what lies outside of it is none."""
     cut = (replace(turn, start=max(turn.start, 0.0), end=min(turn.end, duration)) for turn in turns)
     return [turn for turn in cut if turn.end > turn.start]
-

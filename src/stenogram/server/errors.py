@@ -111,7 +111,11 @@ _PARAMS = {
     "callback_refused": "callback_url",
     "diarizer_not_installed": "diarization",
     **dict.fromkeys(
-        ("not_media", "empty_file", "no_audio", "damaged_media", "decoder_crashed", "too_long", "too_large"), "file"
+        (
+            *("not_media", "empty_file", "no_audio", "damaged_media", "decoder_crashed"),
+            *("too_long", "too_large", "too_little_speech"),
+        ),
+        "file",
     ),
 }
 
@@ -171,7 +175,9 @@ def install(app: FastAPI) -> None:
     async def validation(_request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         param = ".".join(str(part) for part in first["loc"][1:]) or None
-        return JSONResponse(body_of(400, f"{param}: {first['msg']}", "option_error", param), 400, headers_of(400))
+        return JSONResponse(
+            body_of(400, f"{param or 'the body'}: {first['msg']}", "option_error", param), 400, headers_of(400)
+        )
 
     @app.exception_handler(Exception)
     async def fault(_request: Request, error: Exception) -> JSONResponse:

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _BUSY_S = 30.0
 """How long a writer waits for another process's transaction."""
+_FORGET_MS = 500
+"""How long it is tried to empty SQLite's log while others read."""
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # what was acknowledged outlives a power cut; NORMAL would lose the last commits
@@ -37,7 +39,6 @@ _SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA secure_delete=ON",  # what is deleted (transcripts, voices) is overwritten, not only forgotten
 )
-_TRUNCATE_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
 OWN_SCHEMA = "own_schema"
 """The option of connections that says which schema was asked for: while it is absent, the current one is another."""
 _PATIENCE = {"connect_timeout": "5", "keepalives_idle": "15", "keepalives_interval": "5", "tcp_user_timeout": "15000"}
@@ -159,8 +160,13 @@ class Database:
         Then it is forgotten when the log next begins anew. On PostgreSQL this is vacuum's business: nothing happens.
         """
         if self.dialect == "sqlite":
-            with self._translated(), self._writing, self._engine.connect() as connection:
-                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(_TRUNCATE_LOG)
+            with self._translated(), self._engine.connect() as connection:
+                raw: Any = connection.connection.driver_connection  # beside SQLAlchemy's transactions
+                raw.execute(f"PRAGMA busy_timeout={_FORGET_MS}")
+                try:
+                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                finally:
+                    raw.execute(f"PRAGMA busy_timeout={round(_BUSY_S * 1000)}")
 
     def listen(self, on_topic: OnTopic) -> None:
         """Call back with each topic, in a thread of its own, until the database is closed.

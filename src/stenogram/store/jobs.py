@@ -167,7 +167,7 @@ def wait_s(connection: Connection, position: int) -> float | None:
 def listing(
     connection: Connection, wanted: Filter, limit: int = 50, before: tuple[float, str] | None = None
 ) -> Sequence[Job]:
-    """Jobs, newest first; ``before``: creation time and id of the last one of the page before."""
+    """Jobs that transcribe, newest first; ``before``: creation time and id of the last one of the page before."""
     query = select(jobs).where(*_conditions(wanted))
     if before is not None:
         created_at, job_id = before
@@ -264,14 +264,17 @@ def with_needless_media(
     return [(row.id, row.media_url) for row in connection.execute(query.limit(limit))]
 
 
-def expired(connection: Connection, finished_before: float, limit: int = 100) -> Sequence[Job]:
-    """Finished jobs that ended before a time, oldest first."""
-    query = select(jobs).where(jobs.c.state.not_in(UNFINISHED), jobs.c.finished_at < finished_before)
+def expired(
+    connection: Connection, finished_before: float, limit: int = 100, *, kind: str = "transcribe"
+) -> Sequence[Job]:
+    """Finished jobs of a kind that ended before a time, oldest first."""
+    ended = jobs.c.state.not_in(UNFINISHED) & (jobs.c.finished_at < finished_before)
+    query = select(jobs).where(jobs.c.kind == kind, ended)
     return [of_row(row) for row in connection.execute(query.order_by(jobs.c.finished_at).limit(limit))]
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [jobs.c.kind == "transcribe"]
     if wanted.owner is not None:
         conditions.append(jobs.c.owner == wanted.owner)
     if wanted.states:

@@ -7,7 +7,8 @@ program, or another Stenogram, may live in the same database, and have tables of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.schema import CreateSchema
 
+from stenogram.config import ServerSettings, Settings
 from stenogram.errors import DatabaseError, SchemaOutdated
 from stenogram.store import whisper_models
-from stenogram.store.database import OWN_SCHEMA, Database
+from stenogram.store.database import OWN_SCHEMA, Database, url_of
 from stenogram.store.tables import metadata
 
 VERSION_TABLE = "stenogram_version"
@@ -55,6 +57,23 @@ def upgrade(db: Database) -> None:
             _take_turns(tx.connection)
             if not _upgrade_queue(tx.connection):
                 return
+
+
+@contextmanager
+def opened(settings: Settings, server: ServerSettings) -> Iterator[Database]:
+    """The database of a command, until the end of the block: on SQLite its tables are made, else they are checked.
+
+    Raises ``DatabaseError``, ``DatabaseUnavailable``, ``OptionError``, ``SchemaOutdated``.
+    """
+    database = Database.open(url_of(settings, server), server.db_schema)
+    try:
+        if database.dialect == "sqlite":
+            upgrade(database)
+        else:
+            check(database)
+        yield database
+    finally:
+        database.close()
 
 
 def check(db: Database) -> None:

@@ -7,6 +7,7 @@ from stenogram.audio.decode import Decoder
 from stenogram.config import Settings, read
 from stenogram.models.choose import Choice
 from stenogram.protocols import Cache
+from stenogram.testing.fake_diarizer import FakeDiarizer
 from stenogram.testing.fakes import FAKE_FILES, FakeEngine
 from stenogram.testing.memory_cache import MemoryCache
 from stenogram.types import ModelFiles
@@ -15,16 +16,18 @@ from stenogram.types import ModelFiles
 def make_app(
     *,
     engine: FakeEngine | None = None,
+    diarizer: FakeDiarizer | None = None,
     cache: Cache | None = None,
     settings: Settings | None = None,
     files: ModelFiles = FAKE_FILES,
 ) -> App:
-    """An app that decodes and finds speech for real, with a fake engine and a cache in memory unless given."""
-    engine = engine or FakeEngine()
+    """An app that decodes and finds speech for real, with fakes of the rest and a cache in memory unless given."""
+    engine, diarizer = engine or FakeEngine(), diarizer or FakeDiarizer()
     return App(
         settings=settings or read(Settings),
         cache=cache or MemoryCache(),
         decoder=Decoder(),
         engine_named=lambda _name: engine,
+        diarizer_named=lambda _name, _means: diarizer,
         model_for=lambda _model, _language, _settings: Choice(files, f"model {files.name}: as the test wants"),
     )

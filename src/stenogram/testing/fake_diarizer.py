@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from stenogram.errors import Cancelled, DiarizationError
-from stenogram.protocols import Stop
+from stenogram.protocols import Cache, Stop
 from stenogram.types import DiarizeOptions, Sound, SpeakerTurn
 
 
@@ -33,6 +33,10 @@ class FakeDiarizer:
     def fault(self) -> str | None:
         """As told."""
         return self.cause
+
+    def using(self, cache: Cache) -> FakeDiarizer:  # noqa: ARG002 - it keeps nothing
+        """Itself: it keeps nothing."""
+        return self
 
     def diarize(
         self, sound: Iterable[Sound], options: DiarizeOptions, progress: Callable[[float], None], stop: Stop

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from stenogram import diarization
 from stenogram.app import enabled
 from stenogram.errors import Conflict
 from stenogram.models import catalogue, store
@@ -186,7 +187,7 @@ class _Facts:
             licence=model.licence,
             enabled=model.name in self._on,
             installed=installed,
-            runs=store.runs(model),
+            runs=store.runs(model) or diarization.runs(model.engine),
             loaded=model.name in self._loaded,
             state=download.state if download and coming else "installed" if installed else "absent",
             bytes_done=download.bytes_done if download and coming else 0,

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from stenogram import formats
-from stenogram.app import jobs
+from stenogram.app import jobs, transcripts
+from stenogram.app.transcripts import NamedSpeaker
 from stenogram.config import read
 from stenogram.formats import FORMATS
 from stenogram.job import Job
-from stenogram.server.auth import Reader
+from stenogram.server.auth import Reader, Submitter
 from stenogram.server.errors import ANSWERS
 from stenogram.server.routes.jobs import JobId
 from stenogram.server.state import state_of
@@ -24,7 +27,7 @@ from stenogram.types import SubtitleOptions, Transcript
 
 router = APIRouter(prefix="/api/v1/transcriptions", tags=["transcriptions"], responses=ANSWERS)
 
-FormatName = Literal["full", "text", "txt", "json", "verbose_json", "diarized_json", "srt", "vtt", "tsv"]
+FormatName = Literal["full", "text", "txt", "json", "verbose_json", "diarized_json", "srt", "vtt", "tsv", "rttm"]
 
 
 class TranscriptView(BaseModel):
@@ -42,6 +45,24 @@ class TranscriptView(BaseModel):
     choices: list[str] = Field(description="What was chosen for this recording, and why")
     turns: list[dict[str, Any]] = Field(description="Who spoke when: start, end, speaker; they may overlap")
     diarizer: str = Field(description="Who told the speakers apart; empty: nobody was asked")
+
+
+class SpeakerShare(BaseModel):
+    """What one speaker has of a transcript."""
+
+    speaker: str = Field(description="As the transcript calls them", examples=["Ann"])
+    labels: list[str] = Field(
+        description="What they were called first; several where speakers were made one", examples=[["SPEAKER_00"]]
+    )
+    seconds: float = Field(description="Time in which they speak, also under others' speech")
+    words: int
+    segments: int
+
+
+class SpeakerShares(BaseModel):
+    """Everybody who speaks in a transcript, in the order in which they begin."""
+
+    speakers: list[SpeakerShare]
 
 
 @router.get(
@@ -75,6 +96,37 @@ async def one(  # noqa: PLR0913, PLR0917 - one parameter for each subtitle optio
         stem = (job.filename or job.id).rpartition(".")[0] or job.filename or job.id
         headers["content-disposition"] = f"attachment; filename*=UTF-8''{quote(stem + known.suffix, safe='')}"
     return Response(body, media_type=f"{known.media_type}; charset=utf-8", headers=headers)
+
+
+@router.get("/{job_id}/speakers")
+async def speakers(request: Request, caller: Reader, job_id: JobId) -> SpeakerShares:
+    """Who speaks in the transcript, and how much."""
+    house = state_of(request).house
+    job = await to_thread.run_sync(jobs.find, house, caller, job_id)
+    return _shares(await to_thread.run_sync(transcripts.speakers, house, job))
+
+
+@router.patch("/{job_id}/speakers")
+async def rename(
+    request: Request,
+    caller: Submitter,
+    job_id: JobId,
+    names: Annotated[dict[str, str | None], Body(examples=[{"SPEAKER_00": "Ann", "SPEAKER_01": "Ben"}])],
+) -> SpeakerShares:
+    """Call speakers otherwise, all at once; those who get the same name become one.
+
+    Keys are `labels` (or present names); `null` takes a name back, and so parts speakers who were made one. The same
+    request by labels may be repeated. Other jobs with the same recording are not changed.
+    """
+    house = state_of(request).house
+    job = await to_thread.run_sync(jobs.find, house, caller, job_id)
+    return _shares(await to_thread.run_sync(transcripts.rename, house, job, names))
+
+
+def _shares(found: Sequence[NamedSpeaker]) -> SpeakerShares:
+    return SpeakerShares(
+        speakers=[SpeakerShare(labels=list(speaker.labels), **asdict(speaker.share)) for speaker in found]
+    )
 
 
 def _view(job: Job, transcript: Transcript) -> TranscriptView:
