@@ -1,7 +1,7 @@
 # What one does with this repository, by name. Needs Python 3.11 to 3.14 with venv, git, and GNU make 3.81 or newer.
 #
 #   make setup PYTHON=/path/to/python3.12    names the interpreter; otherwise the newest suitable one is taken
-#   make test ARGS="-k vad"                  passes arguments on (test, test-slow, bench, lock)
+#   make test ARGS="-k vad"                  passes arguments on (test, test-slow, bench, bench-diarization, lock)
 
 SHELL = /bin/sh
 BIN = .venv/bin
@@ -11,10 +11,10 @@ PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 .PHONY: help setup demo demo-server test test-slow test-engines check check-format check-lint check-types check-imports check-docs check-hooks \
-	format docs lock bench clean runtime dev engines
+	format docs lock bench bench-diarization clean runtime dev engines
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 setup: dev ## Make .venv with everything that demo, test and check need
 	@echo "Ready: $(BIN)/stenogram --help"
@@ -75,6 +75,9 @@ lock: ## Resolve the lock files anew (ARGS=--upgrade takes the newest versions)
 
 bench: dev ## Compare speed and accuracy with others on the same audio
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+bench-diarization: dev ## Measure who spoke: errors on labelled recordings, speed, memory
+	$(BIN)/python -m benchmarks.diarization $(ARGS)
 
 clean: ## Remove all that make has made: .venv, .venv-engines, .uv, caches, outputs
 	rm -rf .venv .venv-engines .uv build dist demo-out benchmarks/out

@@ -44,6 +44,8 @@ class Memory(threading.Thread):
         super().__init__(daemon=True)
         self.peak_rss_bytes = 0
         self.peak_anonymous_bytes: int | None = None
+        self.anonymous_bytes: list[tuple[float, int]] = []
+        """Each look: ``time.perf_counter`` (on Linux the same clock in all processes), and what was used."""
         self._root = psutil.Process(pid)
         self._ended = threading.Event()
 
@@ -68,6 +70,7 @@ class Memory(threading.Thread):
         if used and all(hasattr(info, "shared") for info in used):
             anonymous = sum(info.rss - info.shared for info in used)
             self.peak_anonymous_bytes = max(self.peak_anonymous_bytes or 0, anonymous)
+            self.anonymous_bytes.append((time.perf_counter(), anonymous))
 
 
 def run(contestant: Contestant, sources: Sequence[Path]) -> Measured:

@@ -1,7 +1,8 @@
 """The library ``moonshine-voice`` in its documented use: ``Transcriber(...).transcribe_without_streaming(samples)``.
 
-The only place that imports it. A fresh ``Transcriber`` for each recording, because its first call differs from later
-ones. The samples (``.npy``, float32, 16 kHz) and the list of floats that it asks for are made before the clock starts.
+One of the two places that import it. A fresh ``Transcriber`` for each recording, because its first call differs from
+later ones. The samples (``.npy``, float32, 16 kHz) and the list of floats that it asks for are made before the clock
+starts.
 """
 
 from __future__ import annotations
