@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from stenogram.diarization.rename import MOST_NAME_CHARS, check_name
 from stenogram.errors import OptionError, TooLarge
 from stenogram.job import Reference
 from stenogram.server.upload import Form
@@ -20,13 +21,12 @@ MOST = 4
 """As the OpenAI API has it."""
 MOST_BYTES = 3 * 2**20
 """Of one reference: ten seconds of 24 bits in stereo at 48 kHz are less."""
-_MOST_NAME_CHARS = 100
 _SHOWN_CHARS = 40
 
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     f"{NAMES}[]": {
         "type": "array",
-        "items": {"type": "string", "maxLength": _MOST_NAME_CHARS},
+        "items": {"type": "string", "maxLength": MOST_NAME_CHARS},
         "description": "Speakers to be called by name",
         "maxItems": MOST,
     },
@@ -46,9 +46,10 @@ def names_of(form: Form) -> list[str]:
     if len(names) > MOST:
         raise _bad(NAMES, len(names), f"must be at most {MOST} names")
     for place, name in enumerate(names):
-        if not name.isprintable() or len(name) > _MOST_NAME_CHARS:
-            cause = f"must be at most {_MOST_NAME_CHARS} characters in one line"
-            raise _bad(NAMES, ascii(name)[:_SHOWN_CHARS], cause)
+        try:
+            check_name(name)
+        except OptionError as error:
+            raise _bad(NAMES, ascii(name)[:_SHOWN_CHARS], str(error.facts["cause"])) from error
         if name in names[:place]:
             raise _bad(NAMES, name, "is there twice")
     return names
