@@ -14,9 +14,17 @@ from stenogram.diarization.outside import OutsideDiarizer, choose
 from stenogram.types import ModelFiles
 
 WINDOW_SHIFT_RATIO = 0.5
-"""Windows of 10 s begin every 5 s, as in our own diarizer. Its default, 0.1, computes every moment ten times."""
+"""Windows of 10 s begin every 5 s. Its default, 0.1, computes every moment ten times.
+
+Measured with the built-in diarizer's networks in sherpa-onnx's format, on nine clips of 19 to 42 s: DER 0.145 at 0.5,
+0.140 at 0.25, 0.106 at 0.1, which takes four times as long.
+"""
 THRESHOLD = 0.8
-"""Cosine distance, of complete linkage, from which on two voices are two."""
+"""Cosine distance, of complete linkage, from which on two voices are two.
+
+On the same clips each value from 0.5 to 0.8 gets the number of speakers right on 4 or 5; of a recording of six minutes
+with five voices it hears five from 0.8 on, and nine at 0.6.
+"""
 
 _ROLES = {"segmentation": "pyannote-segmentation-3.0", "embedding": "wespeaker-resnet34"}
 
