@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -55,8 +56,28 @@ def test_voices_are_told_apart_by_their_embeddings(diarizer: SherpaOnnxDiarizer,
     """Voices that are the same local speaker to the segmentation network are two people nevertheless."""
     (low, high), *_ = diarization_weights.VOICES_HZ
     scene = tones([(1, 4, f"{low} Hz"), (21, 24, f"{high} Hz"), (41, 44, f"{low} Hz")], 50.0)
+    [sound] = scene.sounds(tmp_path)
+    loud = dataclasses.replace(sound, speech=(Span(0, 50),))  # no window has two of them: nothing is removed
+
+    turns = diarizer.diarize([loud], OPTIONS, lambda _: None, lambda: False)
+    assert diarizers.heard(turns, scene, 0.1)
+
+
+def test_silence_is_not_heard_and_times_are_those_of_the_recording(
+    diarizer: SherpaOnnxDiarizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard_s = []
+    ask = SherpaOnnxDiarizer._ask
+
+    def noted(self: Any, request: dict[str, Any], *rest: Any) -> Any:
+        heard_s.append(request["count"] / SAMPLE_RATE)
+        return ask(self, request, *rest)
+
+    monkeypatch.setattr(SherpaOnnxDiarizer, "_ask", noted)
+    scene = tones([(100, 103, ANN), (200, 203, BEN), (300, 303, ANN)], 400.0)
 
     assert diarizers.heard(tell(diarizer, scene, tmp_path), scene, 0.1)
+    assert heard_s == [pytest.approx(12, abs=0.1)]
 
 
 def test_noise_that_was_taken_for_speech_has_no_speaker(diarizer: SherpaOnnxDiarizer, tmp_path: Path) -> None:

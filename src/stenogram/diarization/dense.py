@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stenogram.types import SAMPLE_RATE, Audio, Span
@@ -17,6 +18,8 @@ PAUSE_S = 2.0
 """A silence longer than this is removed; shorter ones belong to how people take turns."""
 MARGIN_S = 0.5
 """So much of it is left on either side: speech detection may be a little late."""
+
+_MINUTE = 60 * SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,13 @@ class Dense:
             place = self.place(first) - start
             found[place : place + last - first] = audio.window(first, last)
         return found
+
+    def write(self, audio: Audio, path: Path) -> Audio:
+        """The joined sound as a file of its own, written minute by minute."""
+        with path.open("wb") as file:
+            for start in range(0, len(self), _MINUTE):
+                file.write(self.window(audio, start, min(start + _MINUTE, len(self))).tobytes())
+        return Audio(path, len(self))
 
     def place(self, sample: int) -> int:
         """Where a sample of the recording, which must be in a stretch, is in the joined sound."""

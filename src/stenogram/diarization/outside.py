@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import tempfile
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Self
 
 from stenogram.child import Child
 from stenogram.diarization import DIARIZERS, Means
+from stenogram.diarization.dense import Dense
 from stenogram.errors import Cancelled, DiarizationError, OutOfMemory
 from stenogram.models import catalogue, store
 from stenogram.protocols import Cache, Stop
-from stenogram.types import DiarizeOptions, ModelFiles, Sound, SpeakerTurn
+from stenogram.types import SAMPLE_RATE, Audio, DiarizeOptions, ModelFiles, Sound, SpeakerTurn
 
 _POLL_S = 0.1
 _NUMBERS = ("num_speakers", "min_speakers", "max_speakers")
@@ -73,19 +76,22 @@ class OutsideDiarizer(ABC):
     def diarize(
         self, sound: Iterable[Sound], options: DiarizeOptions, progress: Callable[[float], None], stop: Stop
     ) -> list[SpeakerTurn]:
-        """As ``protocols.Diarizer`` says. Nothing is done before the recording has ended."""
+        """As ``protocols.Diarizer`` says. Nothing is done before the recording has ended; its silence is left out."""
         whole = _end_of(sound, stop)
         if whole is None or not whole.speech:
             return []
         if fault := self.fault():
             raise DiarizationError(diarizer=self.name, cause=fault)
-        request = self._setup() | {"samples": str(whole.audio.path), "count": whole.audio.sample_count}
-        request |= {name: getattr(options, name) for name in _NUMBERS}
-        length_s = whole.audio.duration
-        with self._waiting(stop):
-            turns = self._ask(request, lambda fraction: progress(fraction * length_s), stop)
-        found = [SpeakerTurn(max(start, 0.0), min(end, length_s), f"{speaker}") for start, end, speaker in turns]
-        return [turn for turn in found if turn.start < turn.end]
+        dense = Dense.of(whole.speech, whole.audio.sample_count, finished=True)
+        with _joined(whole.audio, dense) as audio, self._waiting(stop):
+            request = self._setup() | {"samples": str(audio.path), "count": audio.sample_count}
+            request |= {name: getattr(options, name) for name in _NUMBERS}
+            turns = self._ask(request, lambda fraction: progress(fraction * whole.audio.duration), stop)
+        return [
+            SpeakerTurn(span.start, span.end, f"{speaker}")
+            for start, end, speaker in turns
+            for span in dense.spans(max(round(start * SAMPLE_RATE), 0), round(end * SAMPLE_RATE))
+        ]
 
     def close(self) -> None:
         """End the process, also one that is at work; idempotent."""
@@ -143,6 +149,16 @@ class OutsideDiarizer(ABC):
                     raise Cancelled
                 raise DiarizationError(diarizer=self.name, cause=child.epitaph())
             return reply
+
+
+@contextlib.contextmanager
+def _joined(audio: Audio, dense: Dense) -> Iterator[Audio]:
+    """The recording without its silence, as a file beside it for as long as the block takes."""
+    if len(dense) == audio.sample_count:
+        yield audio
+        return
+    with tempfile.TemporaryDirectory(dir=audio.path.parent, prefix="joined-") as folder:
+        yield dense.write(audio, Path(folder) / "samples.f32")
 
 
 def _end_of(sound: Iterable[Sound], stop: Stop) -> Sound | None:
