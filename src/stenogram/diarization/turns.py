@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from stenogram.types import SpeakerTurn
 
-PAUSE_S = 0.5
+PAUSE_S = 0.3
 """A speaker who pauses for less goes on with the same turn."""
-SPECK_S = 0.2
+SPECK_S = 0.25
 """A turn that is shorter, once pauses are closed, is dropped: nobody says a word in less."""
 
 
