@@ -21,7 +21,7 @@ def plot(results: dict[str, Any], path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), layout="constrained", width_ratios=(2, 1))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(14, 4.8), layout="constrained", width_ratios=(2, 1))
     if results.get("quality"):
         _errors(left, results["quality"])
     if results.get("long"):
@@ -45,12 +45,13 @@ def _errors(axes: Any, rows: list[dict[str, Any]]) -> None:
                 label = kind if place == which == 0 else None
                 axes.bar(at, share, 0.9 * width, bottom=base, color=colour, label=label)
                 base += share
-            axes.annotate(f"{base:.3f}", (at, base), (0, 2), textcoords="offset points", ha="center", fontsize=7)
+            told = f"{base:.3f}".removeprefix("0")
+            axes.annotate(told, (at, base), (0, 2), textcoords="offset points", ha="center", fontsize=7)
             ticks.append(at)
             labels.append(name)
         axes.text(place + width * (len(names) - 1) / 2, -0.33, group, ha="center", fontsize=9, transform=_below(axes))
     edges = -width / 2, width * (len(names) - 0.5)
-    axes.hlines(TARGET, *edges, colors="black", linestyles="dotted", label=f"aim, {SHORT}")
+    axes.hlines(TARGET, *edges, colors="black", linestyles="dotted", zorder=0, label=f"aim, {SHORT}")
     axes.set_xticks(ticks, labels, fontsize=7, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_title("Diarization error rate, collar 0.25 s each side, overlap scored", fontsize=10)
     axes.legend(frameon=False, fontsize=8)
