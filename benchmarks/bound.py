@@ -20,6 +20,7 @@ import numpy.typing as npt
 from stenogram.diarization import clustering, vote
 from stenogram.diarization.dense import Dense
 from stenogram.diarization.networks import FIRST, FRAME, FRAMES
+from stenogram.diarization.turns import smooth
 from stenogram.diarization.windows import Run, Window
 from stenogram.protocols import Diarizer
 from stenogram.types import SAMPLE_RATE, DiarizeOptions, Sound, SpeakerTurn
@@ -42,7 +43,7 @@ def turns(diarizer: Diarizer, sound: Sound, reference: Sequence[SpeakerTurn], *,
             return ordinary(windows, dense, options, step)
 
     with mock.patch.object(vote, "turns", knowing):
-        return diarizer.diarize([sound], DiarizeOptions(diarize=True), lambda _seconds: None, lambda: False)
+        return smooth(diarizer.diarize([sound], DiarizeOptions(diarize=True), lambda _seconds: None, lambda: False))
 
 
 def _labels(window: Window, dense: Dense, step: int, reference: Sequence[SpeakerTurn], *, runs: bool) -> list[int]:

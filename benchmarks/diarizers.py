@@ -18,6 +18,7 @@ from stenogram import diarization
 from stenogram.audio.silero import SpeechNetwork
 from stenogram.audio.vad import detect
 from stenogram.config import Settings
+from stenogram.diarization.turns import smooth
 from stenogram.protocols import Diarizer
 from stenogram.types import SAMPLE_RATE, Audio, DiarizeOptions, Sound, SpeakerTurn, VadOptions
 
@@ -74,7 +75,7 @@ def function_named(place: str) -> Function:
         found: Function = getattr(importlib.import_module(module), attribute)
         return found
     diarizer, options = diarizer_named(place), DiarizeOptions(diarize=True)
-    return lambda sound: diarizer.diarize([sound], options, lambda _seconds: None, lambda: False)
+    return lambda sound: smooth(diarizer.diarize([sound], options, lambda _seconds: None, lambda: False))
 
 
 def diarizer_named(name: str) -> Diarizer:

@@ -25,6 +25,16 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * (os.cpu_count() or 1)
 
 
+@pytest.hookimpl(tryfirst=True)  # before they are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that is slow for some of its parameters is one of the slow ones for those."""
+    for item in items:
+        names = {name for mark in item.iter_markers("slow_on") for name in mark.args}
+        parameters = getattr(item, "callspec", None)
+        if parameters is not None and names & set(parameters.id.split("-")):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def two_cities() -> Path:
     """44 s of English, one reader, 48 kHz mono: the opening of A Tale of Two Cities."""

@@ -148,6 +148,7 @@ def test_what_was_said_is_written(loaded: Loaded, chunks: list[Chunk]) -> None:
         assert phrase in re.sub(r"[^a-z ]", "", heard)
 
 
+@pytest.mark.slow_on("whisper.cpp")
 def test_text_does_not_depend_on_batch_mates(loaded: Loaded, chunks: list[Chunk], steady: TranscribeOptions) -> None:
     """Text, times and likelihoods of a chunk are the same alone and in any company, in any order."""
     alone = {chunk.index: loaded.transcribe([chunk], steady, never)[0] for chunk in chunks}
@@ -163,6 +164,7 @@ def test_the_same_chunk_twice_gives_the_same(loaded: Loaded, chunks: list[Chunk]
     assert loaded.transcribe(chunks[:2], steady, never) == loaded.transcribe(chunks[:2], steady, never)
 
 
+@pytest.mark.slow_on("whisper.cpp")
 def test_threads_do_not_disturb_each_other(loaded: Loaded, chunks: list[Chunk], steady: TranscribeOptions) -> None:
     """As many calls at once as ``parallelism`` allows, and at least two, give what one call gives."""
     expected = loaded.transcribe(chunks, steady, never)

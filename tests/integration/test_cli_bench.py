@@ -28,6 +28,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(bench, list(arguments))
 
 
+@pytest.mark.slow
 def test_two_ways_are_compared_round_by_round(short: Path, tmp_path: Path) -> None:
     """Speed, first text, memory and errors of both, and a plot."""
     reference = tmp_path / "reference.txt"

@@ -106,6 +106,7 @@ def test_a_queued_job_is_cancelled_at_once_and_a_running_one_within_a_second(
         jobs.transcript(house, CALLER, first.id)
 
 
+@pytest.mark.slow_on("postgresql")
 def test_a_cancelled_job_can_be_retried_and_goes_on_where_it_was(
     house: House, supervisor: Supervisor, log: Path, two_cities: Path
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_cancelled_job_can_be_retried_and_goes_on_where_it_was(
     assert " ".join(texts(house, job.id)) == jobs.transcript(house, CALLER, job.id).text
 
 
+@pytest.mark.slow_on("postgresql")
 def test_identical_work_in_flight_is_joined_and_done_work_answers_at_once(
     house: House, supervisor: Supervisor, log: Path, two_cities: Path
 ) -> None:
@@ -141,6 +143,7 @@ def test_identical_work_in_flight_is_joined_and_done_work_answers_at_once(
         assert jobs.transcript(house, CALLER, job.id).text == whole
 
 
+@pytest.mark.slow_on("postgresql")
 def test_a_twin_goes_on_when_the_job_that_ran_is_cancelled(
     house: House, supervisor: Supervisor, log: Path, two_cities: Path
 ) -> None:
@@ -154,6 +157,7 @@ def test_a_twin_goes_on_when_the_job_that_ran_is_cancelled(
     assert " ".join(texts(house, second.id)) == jobs.transcript(house, CALLER, second.id).text
 
 
+@pytest.mark.slow_on("postgresql")
 def test_nobody_who_waits_is_left_alone(house: House, supervisor: Supervisor, two_cities: Path) -> None:
     """A client that goes away gives its job up, unless somebody else waits for the same."""
     first, second = submit(house, two_cities), submit(house, two_cities)
@@ -178,6 +182,7 @@ def test_kill_9_of_a_worker_loses_nothing(house: House, supervisor: Supervisor, 
     assert states(house, job.id) == ["queued", "running", "queued", "running", "succeeded"]
 
 
+@pytest.mark.slow_on("postgresql")
 def test_a_poisoned_recording_kills_three_workers_and_no_fourth(
     house: House, supervisor: Supervisor, log: Path, beckett: Path, tmp_path: Path
 ) -> None:
@@ -210,6 +215,7 @@ def test_workers_that_die_while_they_get_further_are_not_counted(house: House, b
     assert jobs.find(house, CALLER, job.id).state == "queued"
 
 
+@pytest.mark.slow_on("postgresql")
 def test_a_zombie_cannot_overwrite(house: House, log: Path, two_cities: Path) -> None:
     """Stopped with its supervisor, taken over by another machine, and gone on: what it writes is refused."""
     first = supervise(house, fake(log, SLOW_S), host="first")
@@ -302,6 +308,7 @@ def test_a_graceful_stop_ends_the_job_in_hand(house: House, log: Path, beckett: 
     assert [worker.state for worker in workers_of(house)] == ["stopped"]
 
 
+@pytest.mark.slow_on("postgresql")
 def test_a_stop_without_grace_hands_the_job_back(house: House, log: Path, two_cities: Path) -> None:
     """The next worker goes on; it counts as no crash."""
     supervisor = supervise(house, fake(log, SLOW_S))
@@ -320,6 +327,7 @@ def test_a_stop_without_grace_hands_the_job_back(house: House, log: Path, two_ci
     assert not recomputed(log)
 
 
+@pytest.mark.slow_on("postgresql")
 @pytest.mark.parametrize("trouble", ["lost", "full"])
 def test_what_lies_in_the_machine_fails_no_job(
     house: House, supervisor: Supervisor, log: Path, beckett: Path, trouble: str

@@ -89,6 +89,7 @@ def test_a_killed_run_goes_on_and_decodes_no_finished_chunk_again(two_cities: Pa
     assert len(finished) > 5
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_run_gives_the_same_transcript(
     two_cities: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

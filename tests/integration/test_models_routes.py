@@ -120,6 +120,7 @@ def test_a_model_is_enabled_fetched_loaded_unloaded_disabled_and_deleted(mirror:
         assert not (tmp_path / "home" / "models" / NAME / "record.json").exists()
 
 
+@pytest.mark.slow
 def test_a_fetch_that_fails_says_why_and_can_be_tried_again(mirror: Mirror, tmp_path: Path) -> None:
     mirror.broken = True
     mirror.gate.set()
@@ -134,6 +135,7 @@ def test_a_fetch_that_fails_says_why_and_can_be_tried_again(mirror: Mirror, tmp_
         assert view(client)["error"] is None
 
 
+@pytest.mark.slow
 def test_enabled_models_are_fetched_at_the_start(mirror: Mirror, tmp_path: Path) -> None:
     """R8, from a client's own tables; also after the process that fetched was killed in the middle."""
     home = tmp_path / "home"

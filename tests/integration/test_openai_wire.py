@@ -510,6 +510,7 @@ def test_who_goes_away_gives_the_job_up(server: Server, two_cities: Path) -> Non
     assert ended["state"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_tells_who_waits_to_come_back(tmp_path: Path, two_cities: Path) -> None:
     """And does not keep them, nor the operator, waiting."""
     sound, rate = read_wav(two_cities)

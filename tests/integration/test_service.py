@@ -382,6 +382,7 @@ class Chunks:
         return bytes(count)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_a_named_state(tmp_path: Path) -> None:
     """Health is truthful, uploads are refused with 507 and the numbers, reading goes on."""
     with serving(tmp_path, "--min-free-disk-mb", str(10**9), ready=False) as own, own.client() as client:
@@ -423,6 +424,7 @@ def test_a_taken_port_is_told(server: Server, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_required_model_that_is_absent_ends_the_start(tmp_path: Path) -> None:
     """R12."""
     import subprocess

@@ -82,6 +82,7 @@ def test_the_known_words_are_heard(passage: Passage, reference: list[Segment]) -
     assert word_error_rate(passage.text, text(reference)).rate <= 0.03
 
 
+@pytest.mark.slow_on("whisper.cpp f16", "whisper.cpp q5_0")
 @pytest.mark.parametrize(
     "kind",
     [

@@ -46,6 +46,7 @@ def test_what_is_no_device_is_told(wished: str) -> None:
         crew.devices(wished)
 
 
+@pytest.mark.slow
 def test_never_two_on_one_gpu(tmp_path: Path) -> None:
     """The second waits; it gets the GPU when the first is gone, also when that was killed."""
     hold = (

@@ -198,6 +198,7 @@ def test_retry_after(office: Office, receiver: Receiver, wished: str, waited_s: 
     assert office.pause_s(job_id) == pytest.approx(waited_s, abs=0.001)
 
 
+@pytest.mark.slow_on("postgresql")
 def test_it_is_given_up_after_a_day(office: Office, receiver: Receiver) -> None:
     """The last try is made when the day is over; its reason stays."""
     receiver.behaviours = [status(503)]
