@@ -29,6 +29,9 @@ BRIEF_S = 0.5
 LEAST_SHARE, LEAST_S = 0.02, 6.0
 """Who speaks for less than this share of all speech, and less than so many seconds, is taken for somebody else: a
 cough, a laugh, a word in noise are like no voice, and the longer the recording, the more of them there are."""
+DOUBLE = 0.6
+"""Who speaks for less than ``LEAST_SHARE``, however long that is, and sounds like somebody else (cosine similarity), is
+that one in another mood: the mean of many voices of one person is nearer to another such mean than the voices are."""
 OWN_S = 1.0
 """A run of this length is judged half by its own voice and half by that of its unit."""
 AT_ONCE = 0.5
@@ -96,8 +99,19 @@ def _speakers(sure: Sequence[_Unit], brief: Sequence[_Unit], options: DiarizeOpt
     weights = np.array([unit.heard_s for unit in sure], np.float32)[:, None]
     centres = np.array([(voices * weights)[labels == label].sum(0) for label in kept])
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    centres = centres[_distinct(centres, [spoken.seconds_of(labels)[label] < spoken.rare_s for label in kept], fewest)]
     room = most - len(centres)
     return np.concatenate([centres, _strangers(brief, centres, spoken)[:room]]) if room > 0 else centres
+
+
+def _distinct(centres: Floats, rare: Sequence[bool], fewest: int) -> list[int]:
+    """Without those who speak rarely and sound like somebody who speaks more; the longest speaker comes first."""
+    left = list(range(len(centres)))
+    for place in reversed(range(1, len(centres))):
+        others = [other for other in left if other < place]
+        if rare[place] and len(left) > fewest and (centres[others] @ centres[place]).max() >= DOUBLE:
+            left.remove(place)
+    return left
 
 
 def _forced(tree: _Tree, spoken: _Spoken, wanted: int) -> tuple[Integers, list[int]]:
@@ -184,19 +198,21 @@ class _Spoken:
     def __init__(self, units: Sequence[_Unit], step_frames: float, least_s: float | None = None) -> None:
         self.step_frames = step_frames
         self._units = units
-        self.least_s = least_s if least_s is not None else min(LEAST_SHARE * self._seconds(units), LEAST_S)
+        self.rare_s = LEAST_SHARE * self._seconds(units)
+        self.least_s = least_s if least_s is not None else min(self.rare_s, LEAST_S)
 
     def lasting(self, labels: Integers) -> list[int]:
         """The clusters that speak for long enough, the longest first."""
-        seconds = self._by_cluster(labels)
+        seconds = self.seconds_of(labels)
         return [label for label in self.longest(labels) if seconds[label] >= self.least_s]
 
     def longest(self, labels: Integers) -> list[int]:
         """All clusters, the longest first."""
-        seconds = self._by_cluster(labels)
+        seconds = self.seconds_of(labels)
         return sorted(seconds, key=lambda label: -seconds[label])
 
-    def _by_cluster(self, labels: Integers) -> dict[int, float]:
+    def seconds_of(self, labels: Integers) -> dict[int, float]:
+        """Seconds by cluster."""
         members: dict[int, list[_Unit]] = defaultdict(list)
         for unit, label in zip(self._units, labels.tolist(), strict=True):
             members[label].append(unit)

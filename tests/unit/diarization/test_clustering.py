@@ -82,6 +82,21 @@ def test_noises_in_a_long_recording_are_nobody() -> None:
     assert len(set(cluster(runs, DiarizeOptions(), STEP))) == 2
 
 
+def test_somebody_in_another_mood_is_nobody_else() -> None:
+    """A minute of a voice that has changed, in an hour: too long for a noise, too alike for another person."""
+    runs, who = meeting(2, 300)
+    random = np.random.default_rng(8)
+    usual, other = (np.random.default_rng(1000 + person).normal(size=VOICE) for person in (0, 60))
+    mood = usual / np.linalg.norm(usual) + 0.75 * other / np.linalg.norm(other)
+    for place in range(8):
+        noisy = mood / np.linalg.norm(mood) + random.normal(size=VOICE) * 0.5 / np.sqrt(VOICE)
+        packed = (noisy / np.linalg.norm(noisy)).astype(np.float16).tobytes()
+        runs.append(Run(2000 + 9 * place, 0, 0, 100, 1.7, packed, 0))
+        who.append(0)
+    assert same(cluster(runs, DiarizeOptions(), STEP), who)
+    assert len(set(cluster(runs, DiarizeOptions(num_speakers=3), STEP))) == 3
+
+
 def test_a_stranger_who_says_a_word_in_a_short_recording_is_somebody() -> None:
     runs, who = meeting(2, 4)
     runs.append(Run(99, 0, 0, 40, 0.6, voice(77, np.random.default_rng(3)), 0))
