@@ -164,8 +164,8 @@ def speed(rows: Sequence[Row]) -> str:
     """Words, speakers and both, round by round."""
     modes = {mode: [row for row in rows if row["mode"] == mode] for mode in dict.fromkeys(row["mode"] for row in rows)}
     lines = [
-        "| | RTFx | CPU ms per s of audio | wall, to words alone | CPU, to words alone | peak anonymous MB |",
-        "|---|---|---|---|---|---|",
+        "| | RTFx | CPU ms per s of audio | wall, to words | text complete, to words | CPU, to words | peak MB |",
+        "|---|---|---|---|---|---|---|",
     ]
     for mode, runs in modes.items():
         pairs = list(zip(runs, modes["words"], strict=True))
@@ -175,6 +175,7 @@ def speed(rows: Sequence[Row]) -> str:
             spread(run["audio_s"] / run["wall_s"] for run in runs),
             spread(1000 * run["cpu_s"] / run["audio_s"] for run in runs),
             spread((run["wall_s"] / words["wall_s"] for run, words in pairs), 2),
+            spread((run["text_s"] / words["text_s"] for run, words in pairs), 2) if mode != "speakers" else "",
             spread((run["cpu_s"] / words["cpu_s"] for run, words in pairs), 2),
             "not told" if None in peaks else spread((peak / MB for peak in peaks), 0),
         ]

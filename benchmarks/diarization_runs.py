@@ -54,6 +54,7 @@ def speed(seconds: int, rounds: int, folder: Path | None) -> list[Row]:
                     "mode": mode,
                     "audio_s": diarizers.audio_of(source).duration,
                     "wall_s": report.wall_s,
+                    "text_s": report.text_s,
                     "cpu_s": report.cpu_s,
                     "peak_anonymous_bytes": memory.peak_anonymous_bytes,
                 }

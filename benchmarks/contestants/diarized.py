@@ -46,6 +46,8 @@ class Report(msgspec.Struct):
     said: list[tuple[str, str]] = []
     """Speaker (empty: nobody) and words, in order."""
     text: str = ""
+    text_s: float = 0.0
+    """When the text was complete."""
     heard: list[tuple[float, float]] = []
     """When, and how many seconds of the recording were through by then."""
 
@@ -93,19 +95,26 @@ def growing(sound: Sound) -> Iterator[Sound]:
 
 def words(job: Job, home: str) -> Report:
     """The whole chain from the file, with or without speakers."""
-    from stenogram import App, Settings
+    from stenogram import App, Settings, events
     from stenogram.app.transcribe import Request, transcribe
+    from stenogram.pipeline.parts import Watch
 
     options = DiarizeOptions(diarize=job.mode == "both", diarization=job.diarizer)
     with App.open(Settings(home=home)) as app:
         transcribe(app, Request(bundled.asset(WARM_UP), diarize=options))
         began, cpu_began = time.perf_counter(), cpu_s()
-        transcript = transcribe(app, Request(Path(job.source), diarize=options))
+        written = [began]
+
+        def listen(event: events.Event) -> None:
+            if isinstance(event, events.StageFinished) and event.stage == "transcribe":
+                written.append(time.perf_counter())
+
+        transcript = transcribe(app, Request(Path(job.source), diarize=options), Watch(listen))
         ended = time.perf_counter()
     # The decoder's process has ended with the app, so its time is in.
     cpu = cpu_s() - cpu_began
     said = [(segment.speaker or "", segment.text) for segment in transcript.segments]
-    return Report(ended - began, cpu, ended, list(transcript.turns), said, transcript.text)
+    return Report(ended - began, cpu, ended, list(transcript.turns), said, transcript.text, written[-1] - began)
 
 
 if __name__ == "__main__":

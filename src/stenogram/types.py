@@ -325,8 +325,8 @@ class Speakers:
     """In order of time; turns of two speakers may overlap."""
     diarizer: str
     """Who found it."""
-    voices: tuple[KnownVoice, ...] = ()
-    """The voice of each speaker who could be heard alone for long enough."""
+    voices: tuple[KnownVoice, ...] | None = None
+    """The voice of each speaker who could be heard alone for long enough; None: nobody asked for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from stenogram import events
 from stenogram.app import App, known
 from stenogram.app.transcribe import Request, stream, transcribe
 from stenogram.config import Settings
-from stenogram.diarization import BUILT_IN, Means
+from stenogram.diarization import BUILT_IN, Means, voices
 from stenogram.diarization.built_in import BuiltInDiarizer
 from stenogram.diarization.networks import SegmentationNetwork
 from stenogram.errors import BadReference, Cancelled, DiarizationError
@@ -283,6 +283,26 @@ def test_a_known_voice_is_called_by_name(real: App, talk: Path, tmp_path: Path) 
 
     assert {turn.speaker for turn in found.turns} == {"SPEAKER_00", "Sam"}
     assert speaker_at(found, (other.start + other.end) / 2) == "Sam"
+
+
+def test_voices_are_heard_only_where_somebody_is_known_and_then_once(
+    real: App, talk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+    of_speakers = voices.of_speakers
+
+    def noted(*given: Any) -> Any:
+        heard.append(given)
+        return of_speakers(*given)
+
+    monkeypatch.setattr(voices, "of_speakers", noted)
+    three = replace(SPEAKERS, num_speakers=3)
+    transcribe(real, Request(talk, diarize=three))
+    assert not heard
+    stranger = KnownVoice("Nobody", tuple(np.eye(256)[0].tolist()))
+    for _ in range(2):
+        transcribe(real, Request(talk, diarize=three, known_voices=(stranger,)))
+    assert len(heard) == 1
 
 
 def test_who_is_not_in_the_recording_names_nobody(real: App, talk: Path) -> None:

@@ -116,7 +116,7 @@ class Finder:
             if known is not None:
                 self.watch.listener(events.StageCached("diarize", CHANNELS, transcript.duration))
                 return self._told(replace(known, choices=transcript.choices))
-        speakers = self._known(self.diarization.diarizers[-1])
+        speakers = self._known(self.diarization.diarizers[-1]) if self.thread is None else None
         if speakers is not None:
             self.watch.listener(events.StageCached("diarize", speakers.diarizer, transcript.duration))
             return self._joined(transcript, speakers)
@@ -162,7 +162,7 @@ class Finder:
 
     def _joined(self, transcript: Transcript, speakers: Speakers) -> Transcript:
         """Words get their speakers, and speakers the names of those who are known."""
-        names = voices.recognize(speakers.voices, self.diarization.known)
+        names = voices.recognize(speakers.voices or (), self.diarization.known)
         turns = tuple(replace(turn, speaker=names.get(turn.speaker, turn.speaker)) for turn in speakers.turns)
         segments = tuple(assign(transcript.segments, turns))
         return self._told(replace(transcript, segments=segments, turns=turns, diarizer=speakers.diarizer))
@@ -200,6 +200,12 @@ class Finder:
         return keys.of_speakers(self.recording.digest, self.options, diarizer, self.diarization.options)
 
     def _known(self, diarizer: Diarizer) -> Speakers | None:
+        """What an earlier run found, if it is all that is wanted now."""
+        known = self._stored(diarizer)
+        wanting = known is not None and known.voices is None and self.diarization.known
+        return None if wanting else known
+
+    def _stored(self, diarizer: Diarizer) -> Speakers | None:
         return stored.read(Speakers, self.parts.cache.get("speakers", self._key(diarizer)))
 
     # --- a thread of its own ---
@@ -217,7 +223,7 @@ class Finder:
             self.inbox.put(error)
 
     def _found_by(self, diarizer: Diarizer, sounds: Iterator[Sound]) -> Speakers:
-        known = self._known(diarizer)
+        known = self._stored(diarizer)
         last: list[Sound] = []
 
         def watched() -> Iterator[Sound]:
@@ -225,17 +231,19 @@ class Finder:
                 last[:] = [sound]
                 yield sound
 
-        if known is not None:
+        began = time.thread_time()
+        if known is None:
+            turns = diarizer.diarize(watched(), self.diarization.options, self._reach, self.stopped.is_set)
+            own = numbered(smooth(_inside(turns, last[0].audio.duration)))
+            found = Speakers(own, diarizer.name)
+        else:
             for _ in watched():  # what follows needs the whole recording
                 pass
-            return known
-        began = time.thread_time()
-        turns = diarizer.diarize(watched(), self.diarization.options, self._reach, self.stopped.is_set)
-        audio = last[0].audio
-        own = numbered(smooth(_inside(turns, audio.duration)))
-        found = Speakers(own, diarizer.name, self.diarization.hear_voices(audio, own))
+            found = known
+        if self.diarization.known and found.voices is None:
+            found = replace(found, voices=self.diarization.hear_voices(last[0].audio, found.turns))
         self.busy_s += time.thread_time() - began
-        if self.recording.unchanged():
+        if found is not known and self.recording.unchanged():
             self.parts.cache.put("speakers", self._key(diarizer), stored.write(found))
         return found
 

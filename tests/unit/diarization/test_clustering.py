@@ -84,12 +84,12 @@ def test_noises_in_a_long_recording_are_nobody() -> None:
 
 def test_somebody_in_another_mood_is_nobody_else() -> None:
     """A minute of a voice that has changed, in an hour: too long for a noise, too alike for another person."""
-    runs, who = meeting(2, 300)
+    runs, who = meeting(2, 300, noise=0.7)
     random = np.random.default_rng(8)
     usual, other = (np.random.default_rng(1000 + person).normal(size=VOICE) for person in (0, 60))
-    mood = usual / np.linalg.norm(usual) + 0.75 * other / np.linalg.norm(other)
-    for place in range(8):
-        noisy = mood / np.linalg.norm(mood) + random.normal(size=VOICE) * 0.5 / np.sqrt(VOICE)
+    mood = usual / np.linalg.norm(usual) + 1.08 * other / np.linalg.norm(other)
+    for place in range(16):
+        noisy = mood / np.linalg.norm(mood) + random.normal(size=VOICE) * 0.7 / np.sqrt(VOICE)
         packed = (noisy / np.linalg.norm(noisy)).astype(np.float16).tobytes()
         runs.append(Run(2000 + 9 * place, 0, 0, 100, 1.7, packed, 0))
         who.append(0)
