@@ -202,7 +202,9 @@ def test_speakers_are_four_at_most_each_with_a_sample() -> None:
     assert refused(*names, *[sample] * 5) == "known_speaker_names"
     assert refused(*names[:2], sample) == "known_speaker_references"
     assert refused(names[0], names[0], sample, sample) == "known_speaker_names"
-    assert refused(("known_speaker_names[]", "a\nb"), sample) == "known_speaker_names"
+    assert refused(("known_speaker_names[]", "a\ab"), sample) == "known_speaker_names"
+    spaced = request(("known_speaker_names[]", " Ann\nLee "), sample).order.known_speakers
+    assert [speaker.name for speaker in spaced] == ["Ann Lee"]
     assert refused(("known_speaker_names[]", "a" * 101), sample) == "known_speaker_names"
 
 

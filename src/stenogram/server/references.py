@@ -45,14 +45,15 @@ def names_of(form: Form) -> list[str]:
     names = form.all_of(NAMES)
     if len(names) > MOST:
         raise _bad(NAMES, len(names), f"must be at most {MOST} names")
-    for place, name in enumerate(names):
+    found: list[str] = []
+    for name in names:
         try:
-            check_name(name)
+            found.append(check_name(name))
         except OptionError as error:
             raise _bad(NAMES, ascii(name)[:_SHOWN_CHARS], str(error.facts["cause"])) from error
-        if name in names[:place]:
+        if found[-1] in found[:-1]:
             raise _bad(NAMES, name, "is there twice")
-    return names
+    return found
 
 
 def read(form: Form) -> tuple[Reference, ...]:
