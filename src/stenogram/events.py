@@ -53,7 +53,10 @@ class SpeakersFound:
 
 @dataclass(frozen=True, slots=True)
 class StageFinished:
-    """A stage is through; ``busy_s`` is the time spent in it, summed over its threads (stages overlap)."""
+    """A stage is through; ``busy_s`` is the time spent in it, summed over its threads (stages overlap).
+
+    Of ``diarize`` it is the time from the first sound to the turns: its threads, or its process, are its own affair.
+    """
 
     stage: Stage
     busy_s: float

@@ -19,10 +19,10 @@ from stenogram.config import Settings
 from stenogram.diarization import BUILT_IN, Means, voices
 from stenogram.diarization.built_in import BuiltInDiarizer
 from stenogram.diarization.networks import SegmentationNetwork
-from stenogram.errors import BadReference, Cancelled, DiarizationError
+from stenogram.errors import BadReference, Cancelled, DiarizationError, StorageError
 from stenogram.pipeline.parts import Watch
 from stenogram.protocols import Diarizer
-from stenogram.testing import FakeDiarizer, FakeEngine, make_app
+from stenogram.testing import FakeDiarizer, FakeEngine, MemoryCache, make_app
 from stenogram.types import (
     SAMPLE_RATE,
     Chunk,
@@ -30,6 +30,7 @@ from stenogram.types import (
     DiarizeOptions,
     KnownSpeaker,
     KnownVoice,
+    LoadOptions,
     RunOptions,
     Segment,
     Sound,
@@ -44,11 +45,11 @@ SPEAKERS = DiarizeOptions(diarize=True, diarization="built-in")
 
 
 def say(chunk: Chunk) -> list[Segment]:
-    """A word for every second of speech."""
+    """Two words for every second of speech."""
     words = tuple(
-        Word("word", start + 0.1, start + 0.8)
+        Word("word", start + 0.05, start + 0.45)
         for span in chunk.spans
-        for start in np.arange(span.start, span.end - 0.8).tolist()
+        for start in np.arange(span.start, span.end - 0.45, 0.5).tolist()
     )
     return [Segment(0, words[0].start, words[-1].end, " ".join(w.word for w in words), words)] if words else []
 
@@ -83,6 +84,17 @@ def test_words_get_speakers_and_stay_the_same_words(two_cities: Path) -> None:
     assert {word.speaker for word in spoken.words} == {"SPEAKER_00", "SPEAKER_01"}
     assert [segment.id for segment in spoken.segments] == list(range(len(spoken.segments)))
     assert [event.speakers.turns for event in seen if isinstance(event, events.SpeakersFound)] == [spoken.turns]
+
+
+def test_the_stage_is_told_from_its_start_to_its_end(two_cities: Path) -> None:
+    seen: list[events.Event] = []
+    with make_app(diarizer=FakeDiarizer(tell=halves)) as app:
+        transcribe(app, Request(two_cities, diarize=SPEAKERS), watching(seen))
+        transcribe(app, Request(two_cities, diarize=SPEAKERS), watching(seen))
+
+    told = [type(event).__name__ for event in seen if getattr(event, "stage", "") == "diarize"]
+    assert [told[0], *told[-2:]] == ["StageStarted", "StageFinished", "StageCached"]
+    assert set(told[1:-2]) <= {"StageProgress"}
 
 
 def test_text_and_turns_are_cached_apart(two_cities: Path) -> None:
@@ -124,11 +136,13 @@ def test_the_diarizer_hears_the_recording_while_it_is_decoded_and_beside_the_eng
 
 
 def test_without_words_wanted_segments_are_split_at_the_change_all_the_same(two_cities: Path) -> None:
+    seen: list[events.Event] = []
     with make_app(diarizer=FakeDiarizer(tell=halves)) as app:
         run = RunOptions(transcribe=TranscribeOptions(word_timestamps=False))
-        found = transcribe(app, Request(two_cities, run=run, diarize=SPEAKERS))
+        found = transcribe(app, Request(two_cities, run=run, diarize=SPEAKERS), watching(seen))
 
     assert not found.words
+    assert not any(event.segment.words for event in seen if isinstance(event, events.SegmentReady))
     assert {segment.speaker for segment in found.segments} == {"SPEAKER_00", "SPEAKER_01"}
 
 
@@ -200,6 +214,15 @@ def test_auto_is_light_first_then_refined_and_says_who_did_it(two_cities: Path, 
     assert told == ["fake", "heavy"]
     assert found.diarizer == "heavy"
     assert {turn.speaker for turn in found.turns} == {"SPEAKER_00"}
+
+
+def test_a_full_disk_while_refining_loses_no_light_turns(two_cities: Path, heavy: FakeDiarizer) -> None:
+    def fail(sound: Sound, options: DiarizeOptions) -> list[SpeakerTurn]:
+        raise StorageError(path="joined", cause="no space left")
+
+    heavy.tell = fail
+    with app_with(FakeDiarizer(tell=halves), heavy) as app:
+        assert transcribe(app, Request(two_cities, diarize=AUTO)).diarizer == "fake"
 
 
 def test_where_refining_fails_the_light_turns_stay_and_a_warning_says_why(
@@ -338,27 +361,68 @@ def test_what_was_heard_is_not_heard_again_when_only_the_number_of_speakers_chan
 # --- each channel its own speaker ------------------------------------------------------------------------------------
 
 
-def test_each_channel_is_a_speaker_and_what_leaks_is_written_once(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A call: each side hears the other quietly."""
     scene = diarizers.readers()
     one, other = (scene.samples * mask for mask in _masks(scene.turns, len(scene.samples)))
     left, right = one + 0.1 * other, other + 0.1 * one
-    call = written(np.stack([left, right], 1).reshape(-1), tmp_path / "call.wav", channels=2)
-    diarizer, names = FakeDiarizer(), {"one": "SPEAKER_00", "other": "SPEAKER_01"}
+    return written(np.stack([left, right], 1).reshape(-1), tmp_path_factory.mktemp("call") / "call.wav", channels=2)
+
+
+APART = RunOptions(decode=DecodeOptions(channels="separate"))
+
+
+def test_each_channel_is_a_speaker_and_what_leaks_is_written_once(call: Path) -> None:
+    diarizer, names, seen = FakeDiarizer(), {"one": "SPEAKER_00", "other": "SPEAKER_01"}, list[events.Event]()
     with make_app(engine=FakeEngine(say=say), diarizer=diarizer) as app:
-        request = Request(call, run=RunOptions(decode=DecodeOptions(channels="separate")), diarize=SPEAKERS)
-        found = transcribe(app, request)
-        again = transcribe(app, request)
+        found = transcribe(app, Request(call, run=APART, diarize=SPEAKERS))
+        again = transcribe(app, Request(call, run=APART, diarize=SPEAKERS), watching(seen))
+        numbered = transcribe(app, Request(call, run=APART, diarize=replace(SPEAKERS, num_speakers=5)))
 
     assert diarizer.calls == 0
     assert found.diarizer == "channels"
-    assert {segment.speaker for segment in found.segments} == {"SPEAKER_00", "SPEAKER_01"}
     assert len(found.words) >= 8
     for word in found.words:
         middle = (word.start + word.end) / 2
-        said_by = [turn.speaker for turn in scene.turns if turn.start < middle < turn.end]
+        said_by = [turn.speaker for turn in diarizers.readers().turns if turn.start < middle < turn.end]
         assert [word.speaker] == [names[name] for name in said_by], "each word once, on the side where it was said"
     assert again == found
+    assert [event.message for event in seen if isinstance(event, events.Warned)] == list(found.warnings)
+    assert any("number of speakers" in warning for warning in numbered.warnings)
+
+
+def test_who_is_known_is_named_on_their_channel(real: App, call: Path, tmp_path: Path) -> None:
+    other = diarizers.readers().turns[1]
+    middle = int((other.start + other.end) / 2 * SAMPLE_RATE)
+    reference = written(
+        diarizers.readers().samples[middle - SAMPLE_RATE : middle + 3 * SAMPLE_RATE], tmp_path / "s.wav"
+    )
+    for _ in range(2):  # the second time from the cache
+        request = Request(call, run=APART, diarize=SPEAKERS, known_speakers=(KnownSpeaker("Sam", reference),))
+        found = transcribe(real, request)
+        assert {segment.speaker for segment in found.segments} == {"SPEAKER_00", "Sam"}
+        assert speaker_at(found, (other.start + other.end) / 2) == "Sam"
+    assert {turn.speaker for turn in transcribe(real, Request(call, run=APART, diarize=SPEAKERS)).turns} == {
+        "SPEAKER_00",
+        "SPEAKER_01",
+    }
+
+
+def test_what_is_not_to_be_kept_is_not_kept_with_speakers_either(call: Path) -> None:
+    """Memory ran out: the text of that run is not the one that was asked for."""
+    cache, short = MemoryCache(), FakeEngine(say=say, compute_types={"cpu": ("float32", "int8")})
+    short.fits = lambda options, _chunks: options.compute_type != "float32"
+    load = LoadOptions(device="cpu", compute_type="float32")
+    with make_app(engine=short, cache=cache) as app:
+        first = transcribe(app, Request(call, run=APART, load=load, diarize=SPEAKERS))
+    healthy = FakeEngine(say=say, compute_types={"cpu": ("float32", "int8")})
+    with make_app(engine=healthy, cache=cache) as app:
+        second = transcribe(app, Request(call, run=APART, load=load, diarize=SPEAKERS))
+
+    assert any("Memory ran out" in warning for warning in first.warnings)
+    assert healthy.batches
+    assert not any("Memory ran out" in warning for warning in second.warnings)
 
 
 def _masks(turns: tuple[SpeakerTurn, ...], count: int) -> Iterator[Any]:

@@ -89,7 +89,7 @@ def test_the_same_name_twice_is_refused() -> None:
 def test_a_known_speaker_without_a_file_is_told_before_any_work(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with pytest.raises(FileNotReadable, match=r"none\.wav: .*how Ann sounds, and does not exist"):
+    with pytest.raises(FileNotReadable, match=r"none\.wav: .*no such file to know Ann by"):
         asked(monkeypatch, "--known", f"Ann={tmp_path / 'none.wav'}")
     with pytest.raises(FileNotReadable, match="is a folder"):
         api.read(Path("a.wav"), {}, {"Ann": tmp_path})

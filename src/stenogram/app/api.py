@@ -16,6 +16,7 @@ from stenogram.app import diarize
 from stenogram.app import transcribe as use_case
 from stenogram.app.root import App
 from stenogram.config import Settings
+from stenogram.diarization.rename import check_person
 from stenogram.errors import FileNotReadable, OptionError
 from stenogram.pipeline.parts import Watch
 from stenogram.types import (
@@ -120,7 +121,7 @@ def read(
         config.read(LoadOptions, given, environ),
         settings.profile,
         diarize=diarize.read(given, environ, known=bool(known_speakers)),
-        known_speakers=tuple(_known(name, Path(path)) for name, path in known_speakers.items()),
+        known_speakers=_known(known_speakers),
     )
 
 
@@ -137,8 +138,14 @@ def with_people(request: use_case.Request, settings: Settings) -> use_case.Reque
     return replace(request, known_voices=kept.voices, warnings=kept.warnings)
 
 
-def _known(name: str, path: Path) -> KnownSpeaker:
-    if not path.is_file():
-        cause = "is a folder" if path.is_dir() else "does not exist"
-        raise FileNotReadable(path=path, cause=f"it should tell how {name} sounds, and {cause}")
-    return KnownSpeaker(name, path)
+def _known(speakers: Speakers) -> tuple[KnownSpeaker, ...]:
+    found: dict[str, KnownSpeaker] = {}
+    for given, source in speakers.items():
+        name, path = check_person(given), Path(source)
+        if name in found:
+            raise OptionError(name="known_speakers", value=given, cause=f"{name} is there twice")
+        if not path.is_file():
+            cause = "it is a folder" if path.is_dir() else "there is no such file"
+            raise FileNotReadable(path=path, cause=f"{cause} to know {name} by")
+        found[name] = KnownSpeaker(name, path)
+    return tuple(found.values())

@@ -11,6 +11,8 @@ from stenogram import config, diarization
 from stenogram.errors import OptionError
 from stenogram.types import DiarizeOptions
 
+NUMBERS = ("num_speakers", "min_speakers", "max_speakers")
+
 
 def read(given: Mapping[str, Any], environ: Mapping[str, str], *, known: bool) -> DiarizeOptions:
     """The options of one recording: what was ``given`` by name, else the environment, else the default.
@@ -18,6 +20,9 @@ def read(given: Mapping[str, Any], environ: Mapping[str, str], *, known: bool) -
     Who says how many speak, who tells them apart, or who they are (``known``), wants them told apart. Raises
     ``OptionError``, also where that is said and ``diarize`` is off in words.
     """
+    if any(given.get(name) is not None for name in NUMBERS):  # what is said now is not to contradict a habit
+        habits = {row.env for row in config.rows(DiarizeOptions) if row.name in NUMBERS}
+        environ = {name: value for name, value in environ.items() if name not in habits}
     options = config.read(DiarizeOptions, given, environ)
     default = DiarizeOptions()
     said = [
@@ -32,4 +37,4 @@ def read(given: Mapping[str, Any], environ: Mapping[str, str], *, known: bool) -
             raise OptionError(name="diarize", value="off", cause=f"{about} {cause}", param="diarize")
         options = replace(options, diarize=True)
     diarization.check(options)
-    return options
+    return options if options.diarize else default

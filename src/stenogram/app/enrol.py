@@ -14,7 +14,7 @@ from stenogram.accounts.keys import MOST_PRIORITY
 from stenogram.app import speakers
 from stenogram.app.house import House
 from stenogram.app.speakers import VoiceOf
-from stenogram.diarization.rename import check_name
+from stenogram.diarization.rename import check_person
 from stenogram.errors import FileNotReadable, InputError, RequestError
 from stenogram.job import Caller, Job, Media
 from stenogram.jobs.attempt import Attempt
@@ -32,7 +32,7 @@ def submit(house: House, caller: Caller, name: str, recordings: Sequence[Media])
 
     Raises ``OptionError`` for a name that cannot be, ``RequestError``, ``DatabaseUnavailable``, ``StorageFull``.
     """
-    name = check_name(name)
+    name = check_person(name)
     if not recordings:
         raise RequestError(cause="no recording came with the request", param="file")
     found = []

@@ -61,8 +61,8 @@ def diarization_of(
         found = [app.diarizer(options.diarization, device)]
         _refuse_faulty(found[0])
 
-    def hear_voices(audio: Audio, turns: Sequence[SpeakerTurn]) -> tuple[KnownVoice, ...]:
-        return voices.of_speakers(app.voices.embedding(), audio, turns)
+    def hear_voices(audio: Audio, turns: Sequence[SpeakerTurn], stop: Stop) -> tuple[KnownVoice, ...]:
+        return voices.of_speakers(app.voices.embedding(), audio, turns, stop)
 
     return Diarization(options, tuple(each.using(cache) for each in found), hear_voices, tuple(known))
 

@@ -151,8 +151,8 @@ class _Reporter:
                 self._pass(stage, done_s / total_s if total_s else 0.0, duration=total_s)
             case events.StageProgress(_, _, total_s):
                 self._note(self._progress.stage, duration=total_s)
-            case events.StageFinished("transcribe"):
-                self._pass("transcribe", 1.0)
+            case events.StageFinished("transcribe" | "diarize" as stage):
+                self._pass(stage, 1.0)
             case events.StageCached("transcript" | "diarize" as stage):
                 self._known.add(stage)
                 self._through["transcribe" if stage == "transcript" else stage] = 1.0

@@ -19,7 +19,7 @@ from stenogram.cache import workspace
 from stenogram.config import ServerSettings, Settings
 from stenogram.diarization import voices
 from stenogram.diarization.networks import EmbeddingNetwork
-from stenogram.diarization.rename import check_name
+from stenogram.diarization.rename import check_person
 from stenogram.errors import Conflict, NotFound, TooLittleSpeech
 from stenogram.job import Caller
 from stenogram.pipeline import keys
@@ -88,7 +88,7 @@ def _joined(speech: Sequence[Span]) -> list[Span]:
 
 def add(db: Database, owner: str | None, name: str, heard: Sequence[Voice]) -> Speaker:
     """Know a person by these voices too; the same recordings again change nothing. Raises ``OptionError``."""
-    name = check_name(name)
+    name = check_person(name)
     with db.write() as tx:
         found = speakers.find(tx.connection, speakers.put(tx, owner, name, heard))
     if found is None:  # it was put in a moment ago, in this transaction
@@ -122,7 +122,7 @@ def find_named(db: Database, owner: str | None, name: str) -> Speaker:
 
 def rename(db: Database, speaker: Speaker, name: str) -> Speaker:
     """Call a person otherwise. Raises ``OptionError``, ``Conflict`` where there is another one of this name."""
-    name = check_name(name)
+    name = check_person(name)
     with db.write() as tx:
         other = speakers.find_named(tx.connection, speaker.owner, name)
         if other is not None and other.id != speaker.id:

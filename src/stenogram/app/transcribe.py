@@ -104,10 +104,7 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
         warnings = (*request.warnings, *([resolved.warning] if resolved.warning else []))
         for warning in warnings:
             watch.listener(events.Warned(warning))
-        timed = replace(options, word_timestamps=options.word_timestamps or parts.diarization is not None)
-        transcript = yield from run(parts, recording, folder, replace(resolved.run, transcribe=timed), watch)
-    if not options.word_timestamps:  # they were needed to tell who said what
-        transcript = replace(transcript, segments=tuple(replace(each, words=()) for each in transcript.segments))
+        transcript = yield from run(parts, recording, folder, replace(resolved.run, transcribe=options), watch)
     return replace(transcript, warnings=(*warnings, *transcript.warnings))
 
 

@@ -16,7 +16,7 @@ from stenogram.app import App
 from stenogram.app import speakers as people
 from stenogram.cli.options import options_of
 from stenogram.config import ServerSettings, Settings
-from stenogram.diarization.rename import check_name
+from stenogram.diarization.rename import check_person
 from stenogram.job import Caller
 from stenogram.store import schema
 from stenogram.store.database import Database
@@ -45,7 +45,7 @@ def add(name: str, files: tuple[Path, ...], *, owner: str | None, as_json: bool,
     FILE is any audio or video file with at least 2 s of speech; of a long one the first 30 s of speech count. A sample
     from each room and microphone helps. Where one file is of no use, none is kept.
     """
-    name = check_name(name)
+    name = check_person(name)
     settings = replace(config.read(Settings, given), preload="")
     with _database(given) as database:
         with App.open(settings) as app:
@@ -56,9 +56,7 @@ def add(name: str, files: tuple[Path, ...], *, owner: str | None, as_json: bool,
         _print_json(_facts(speaker))
         return
     heard_s = sum(voice.heard_s for voice in voices)
-    click.echo(
-        f"{speaker.name} is known by {len(speaker.voices)} recordings; {heard_s:.0f} s were heard now.", err=True
-    )
+    click.echo(f"{speaker.name} is known by {_count(len(speaker.voices))}; {heard_s:.0f} s were heard now.", err=True)
 
 
 @speakers.command("list")
@@ -130,3 +128,7 @@ def _print_json(value: Any) -> None:
 
 def _database(given: dict[str, Any]) -> AbstractContextManager[Database]:
     return schema.opened(config.read(Settings, given), config.read(ServerSettings, given))
+
+
+def _count(recordings: int) -> str:
+    return "1 recording" if recordings == 1 else f"{recordings} recordings"

@@ -35,6 +35,8 @@ from stenogram.types import SubtitleOptions, Transcript
 
 GRANULARITIES: tuple[formats.Granularity, ...] = ("segment", "word")
 """Files hold everything; on the wire the client chooses."""
+SPEAKERS_ONLY = ("diarized_json", "rttm")
+"""Formats that say nothing without speakers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     sources, problems = expand(inputs)
     output = _output(given, len(sources) + len(problems))
     options = {row.name: given[row.name] for group in api.GROUPS for row in config.rows(group)}
+    _ask_for_speakers(options, output)
     settings, request = api.read(STDIN, options, _known(given["known"]))
     request = api.with_people(request, settings)
     output = replace(output, speakers=request.diarize.diarize)
@@ -120,6 +123,16 @@ def _output(given: dict[str, Any], count: int) -> Output:
         as_json=given["as_json"],
         lines=show and not given["quiet"] and not given["as_json"],
     )
+
+
+def _ask_for_speakers(options: dict[str, Any], output: Output) -> None:
+    """A format that tells of speakers wants them told apart. Raises ``OptionError`` where that was said to be off."""
+    telling = [name for name in output.formats if name in SPEAKERS_ONLY]
+    if telling and options["diarize"] is None:
+        options["diarize"] = True
+    elif telling and not options["diarize"]:
+        cause = f"the format {telling[0]} tells who speaks; leave out one of the two"
+        raise errors.OptionError(name="--no-diarize", value="on", cause=cause)
 
 
 def _checked(app: App, request: Request) -> Request:

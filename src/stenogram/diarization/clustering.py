@@ -96,7 +96,7 @@ def _speakers(sure: Sequence[_Unit], brief: Sequence[_Unit], options: DiarizeOpt
     most = options.num_speakers or options.max_speakers or len(sure)
     if not fewest <= len(kept) <= most:
         labels, kept = _forced(tree, spoken, fewest if len(kept) < fewest else most)
-    weights = np.array([unit.heard_s for unit in sure], np.float32)[:, None]
+    weights = np.array([max(unit.heard_s, FRAME_S) for unit in sure], np.float32)[:, None]
     centres = np.array([(voices * weights)[labels == label].sum(0) for label in kept])
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
     centres = centres[_distinct(centres, [spoken.seconds_of(labels)[label] < spoken.rare_s for label in kept], fewest)]

@@ -19,7 +19,7 @@ from typing import Any, Self
 from stenogram.child import Child
 from stenogram.diarization import DIARIZERS, Means
 from stenogram.diarization.dense import Dense
-from stenogram.errors import Cancelled, DiarizationError, OutOfMemory
+from stenogram.errors import Cancelled, DiarizationError, OutOfMemory, StorageError
 from stenogram.models import catalogue, store
 from stenogram.protocols import Cache, Stop
 from stenogram.types import SAMPLE_RATE, Audio, DiarizeOptions, ModelFiles, Sound, SpeakerTurn
@@ -158,7 +158,12 @@ def _joined(audio: Audio, dense: Dense) -> Iterator[Audio]:
         yield audio
         return
     with tempfile.TemporaryDirectory(dir=audio.path.parent, prefix="joined-") as folder:
-        yield dense.write(audio, Path(folder) / "samples.f32")
+        path = Path(folder) / "samples.f32"
+        try:
+            joined = dense.write(audio, path)
+        except OSError as error:
+            raise StorageError(path=folder, cause=error.strerror or error) from error
+        yield joined
 
 
 def _end_of(sound: Iterable[Sound], stop: Stop) -> Sound | None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from stenogram.diarization.fbank import fbank
 from stenogram.diarization.networks import FBANK_STEP, VERSION, EmbeddingNetwork
+from stenogram.errors import Cancelled
+from stenogram.protocols import Stop
 from stenogram.types import SAMPLE_RATE, Audio, KnownVoice, Span, SpeakerTurn
 
 if TYPE_CHECKING:
@@ -35,8 +37,13 @@ def voice_of(network: EmbeddingNetwork, samples: Samples) -> tuple[float, ...] |
     return _voice(network, [samples])
 
 
-def listen(network: EmbeddingNetwork, audio: Audio, speech: Sequence[Span]) -> tuple[float, ...] | None:
-    """The voice in these stretches of a recording, as ``voice_of``; the longest count, up to ``ENOUGH_S`` in all."""
+def listen(
+    network: EmbeddingNetwork, audio: Audio, speech: Sequence[Span], stop: Stop = lambda: False
+) -> tuple[float, ...] | None:
+    """The voice in these stretches of a recording, as ``voice_of``; the longest count, up to ``ENOUGH_S`` in all.
+
+    Raises ``Cancelled``.
+    """
     sounds, left_s = [], ENOUGH_S
     for span in sorted(speech, key=lambda span: span.start - span.end):
         length_s = min(span.end - span.start, left_s)
@@ -44,15 +51,19 @@ def listen(network: EmbeddingNetwork, audio: Audio, speech: Sequence[Span]) -> t
         left_s -= length_s
         if left_s <= 0:
             break
-    return _voice(network, sounds)
+    return _voice(network, sounds, stop)
 
 
-def _voice(network: EmbeddingNetwork, sounds: Sequence[Samples]) -> tuple[float, ...] | None:
+def _voice(
+    network: EmbeddingNetwork, sounds: Sequence[Samples], stop: Stop = lambda: False
+) -> tuple[float, ...] | None:
     import numpy as np
 
     pieces = []
     for sound in sounds:
         for start in range(0, len(sound), _PIECE):
+            if stop():
+                raise Cancelled
             features = fbank(sound[start : start + _PIECE])
             if len(features) >= FBANK_STEP:
                 pieces.append(network.columns(features - features.mean(0)))
@@ -63,12 +74,14 @@ def _voice(network: EmbeddingNetwork, sounds: Sequence[Samples]) -> tuple[float,
     return tuple(round(value, 5) for value in voice.tolist())
 
 
-def of_speakers(network: EmbeddingNetwork, audio: Audio, turns: Sequence[SpeakerTurn]) -> tuple[KnownVoice, ...]:
-    """The voice of each speaker who speaks alone for long enough, by label."""
+def of_speakers(
+    network: EmbeddingNetwork, audio: Audio, turns: Sequence[SpeakerTurn], stop: Stop = lambda: False
+) -> tuple[KnownVoice, ...]:
+    """The voice of each speaker who speaks alone for long enough, by label. Raises ``Cancelled``."""
     alone: dict[str, list[Span]] = defaultdict(list)
     for span, speaker in _alone(turns):
         alone[speaker].append(span)
-    found = ((speaker, listen(network, audio, spans)) for speaker, spans in sorted(alone.items()))
+    found = ((speaker, listen(network, audio, spans, stop)) for speaker, spans in sorted(alone.items()))
     return tuple(KnownVoice(speaker, voice) for speaker, voice in found if voice is not None)
 
 

@@ -33,7 +33,7 @@ class Diarization:
     options: DiarizeOptions
     diarizers: tuple[Diarizer, ...]
     """The first works beside the engine; each further one refines what the one before found, where it can."""
-    hear_voices: Callable[[Audio, Sequence[SpeakerTurn]], tuple[KnownVoice, ...]]
+    hear_voices: Callable[[Audio, Sequence[SpeakerTurn], Stop], tuple[KnownVoice, ...]]
     """The voice of each speaker, to be compared with the known ones."""
     known: tuple[KnownVoice, ...] = ()
     """People to be called by name."""

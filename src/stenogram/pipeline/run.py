@@ -25,22 +25,32 @@ def transcribe(
     the caller's to remove. Every finished chunk is in the cache before it is announced, so a run that was stopped or
     killed goes on where it was. Raises ``InputError``, ``EngineError``, ``DiarizationError``, ``Cancelled``.
     """
+    wordless = parts.diarization is not None and not options.transcribe.word_timestamps
+    if wordless:  # they are needed to tell who said what
+        options = replace(options, transcribe=replace(options.transcribe, word_timestamps=True))
     key = keys.of_transcript(recording.digest, options, keys.Model(parts.engine, parts.files, parts.options))
     finder = Finder(parts, parts.diarization, recording, options, watch) if parts.diarization else None
     try:
-        transcript = yield from _known(parts, key, watch)
+        transcript, kept = (yield from _known(parts, key, watch, wordless=wordless)), True
         if transcript is None:
             run = Drive(parts, recording, options, watch)
             if finder is not None and finder.needed:
                 run.tap, run.tick = finder.hear, finder.tick
-            transcript = yield from _recognised(run, folder, key)
-        return finder.finish(transcript, key, folder) if finder else transcript
+            transcript = yield from _recognised(run, folder, watch, wordless=wordless)
+            kept = not run.smaller and recording.unchanged()
+            if kept:
+                parts.cache.put("transcript", key, stored.write(transcript))
+        if finder is not None:
+            transcript = finder.finish(transcript, folder, key if kept else None)
     finally:
         if finder is not None:
             finder.close()
+    if not wordless:
+        return transcript
+    return replace(transcript, segments=tuple(replace(segment, words=()) for segment in transcript.segments))
 
 
-def _known(parts: Parts, key: str, watch: Watch) -> Generator[Segment, None, Transcript | None]:
+def _known(parts: Parts, key: str, watch: Watch, *, wordless: bool) -> Generator[Segment, None, Transcript | None]:
     """What an earlier run found in the same bytes."""
     known = stored.read(Transcript, parts.cache.get("transcript", key))
     if known is None:
@@ -49,24 +59,25 @@ def _known(parts: Parts, key: str, watch: Watch) -> Generator[Segment, None, Tra
     for warning in known.warnings:
         watch.listener(events.Warned(warning))
     for segment in known.segments:
-        watch.listener(events.SegmentReady(segment))
-        yield segment
+        yield _told(segment, watch, wordless=wordless)
     return replace(known, choices=parts.choices)
 
 
-def _recognised(run: Drive, folder: Path, key: str) -> Generator[Segment, None, Transcript]:
-    watch = run.watch
+def _recognised(run: Drive, folder: Path, watch: Watch, *, wordless: bool) -> Generator[Segment, None, Transcript]:
     try:
         for segment in run.drive(folder):
-            watch.listener(events.SegmentReady(segment))
-            yield segment
+            yield _told(segment, watch, wordless=wordless)
     finally:
         run.close()
     transcript = run.transcript()
     if run.recording.unchanged():
-        if not run.smaller:
-            run.parts.cache.put("transcript", key, stored.write(transcript))
         return transcript
     warning = "the file changed while it was read; transcribe it again when it is complete"
     watch.listener(events.Warned(warning))
     return replace(transcript, warnings=(*transcript.warnings, warning))
+
+
+def _told(segment: Segment, watch: Watch, *, wordless: bool) -> Segment:
+    told = replace(segment, words=()) if wordless else segment
+    watch.listener(events.SegmentReady(told))
+    return told

@@ -7,10 +7,11 @@ transcribed on its own and there are several, each channel is a speaker, and no 
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,15 @@ from typing import Any
 from stenogram import events
 from stenogram.diarization import channels, voices
 from stenogram.diarization.assign import assign
+from stenogram.diarization.rename import rename_speakers
 from stenogram.diarization.turns import numbered, smooth
-from stenogram.errors import Cancelled, DiarizationError, EngineError
+from stenogram.errors import Cancelled, DiarizationError, EngineError, StorageError
 from stenogram.formats import stored
 from stenogram.pipeline import keys
 from stenogram.pipeline.listen import FrontEnd
 from stenogram.pipeline.parts import Diarization, Parts, Recording, Watch
 from stenogram.protocols import Diarizer
-from stenogram.types import RunOptions, Sound, Span, Speakers, SpeakerTurn, Transcript
+from stenogram.types import KnownVoice, RunOptions, Sound, Span, Speakers, SpeakerTurn, Transcript
 
 POLL_S = 0.1
 """How often the driving thread looks whether it should stop, seconds."""
@@ -78,7 +80,8 @@ class Finder:
     thread: threading.Thread | None = None
     ear: _Ear = field(init=False)
     progress_s: float = 0.0
-    told_s: float = -1.0
+    told_s: float = 0.0
+    started: bool = False
     busy_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -92,6 +95,7 @@ class Finder:
         if len(sounds) > 1:
             return
         if self.thread is None:
+            atexit.register(self._outlive)
             self.thread = threading.Thread(target=self._find, name="stenogram-speakers", daemon=True)
             self.thread.start()
         self.ear.put(sounds[0])
@@ -100,8 +104,10 @@ class Finder:
 
     def tick(self) -> None:
         """Tell how far it is."""
-        if self.thread is not None and self.told_s < 0:
-            self.told_s = 0.0
+        if self.thread is None:
+            return
+        if not self.started:
+            self.started = True
             self.watch.listener(events.StageStarted("diarize"))
         if self.progress_s > self.told_s:
             self.told_s = self.progress_s
@@ -109,13 +115,16 @@ class Finder:
             total_s = sound.audio.duration if sound and sound.finished else None
             self.watch.listener(events.StageProgress("diarize", self.told_s, total_s))
 
-    def finish(self, transcript: Transcript, transcript_key: str, folder: Path) -> Transcript:
-        """The transcript with its speakers. Raises ``DiarizationError``, ``Cancelled``, what decoding raises."""
-        if self.options.decode.channels == "separate":
-            known = stored.read(Transcript, self.parts.cache.get("channels", keys.of_channels(transcript_key)))
+    def finish(self, transcript: Transcript, folder: Path, key: str | None) -> Transcript:
+        """The transcript with its speakers.
+
+        ``key`` is that of the transcript in the cache, None where it is not to be kept. Raises ``DiarizationError``,
+        ``EngineError``, ``StorageError``, ``Cancelled``, and what decoding raises.
+        """
+        if self.options.decode.channels == "separate" and key is not None:
+            known = stored.read(Transcript, self.parts.cache.get("channels", keys.of_channels(key)))
             if known is not None:
-                self.watch.listener(events.StageCached("diarize", CHANNELS, transcript.duration))
-                return self._told(replace(known, choices=transcript.choices))
+                return self._by_channel(transcript, known, folder, key)
         speakers = self._known(self.diarization.diarizers[-1]) if self.thread is None else None
         if speakers is not None:
             self.watch.listener(events.StageCached("diarize", speakers.diarizer, transcript.duration))
@@ -123,7 +132,7 @@ class Finder:
         if not self.sounds:
             self._decode(folder)
         if len(self.sounds) > 1:
-            return self._told(self._by_channel(transcript, transcript_key))
+            return self._by_channel(transcript, None, folder, key)
         speakers, warnings = self._wait()
         return self._joined(replace(transcript, warnings=(*transcript.warnings, *warnings)), speakers)
 
@@ -132,6 +141,14 @@ class Finder:
         self.stopped.set()
         if self.thread is not None:
             self.thread.join(CLOSE_S)
+            if not self.thread.is_alive():
+                atexit.unregister(self._outlive)
+
+    def _outlive(self) -> None:
+        """At exit: Python aborts when it ends while one of its threads is inside onnxruntime."""
+        self.stopped.set()
+        if self.thread is not None:
+            self.thread.join()
 
     @property
     def needed(self) -> bool:
@@ -171,21 +188,53 @@ class Finder:
         self.watch.listener(events.SpeakersFound(Speakers(transcript.turns, transcript.diarizer)))
         return transcript
 
-    def _by_channel(self, transcript: Transcript, transcript_key: str) -> Transcript:
-        kept, warnings = channels.drop_crosstalk(transcript.segments, [sound.audio for sound in self.sounds])
+    def _by_channel(
+        self, transcript: Transcript, known: Transcript | None, folder: Path, key: str | None
+    ) -> Transcript:
+        """Each channel is a speaker, who may be known; what leaks from one into another is written once."""
+        if known is not None:
+            self.watch.listener(events.StageCached("diarize", CHANNELS, transcript.duration))
+        if not self.sounds and (known is None or self.diarization.known):
+            self._decode(folder)
+        if known is None:
+            self.watch.listener(events.StageStarted("diarize"))
+            began = time.thread_time()
+            known = self._parted(transcript)
+            self.watch.listener(events.StageFinished("diarize", time.thread_time() - began))
+            if key is not None:
+                self.parts.cache.put("channels", keys.of_channels(key), stored.write(known))
+        warnings = [warning for warning in known.warnings if warning not in transcript.warnings]
+        options = self.diarization.options
+        if options.num_speakers or options.min_speakers or options.max_speakers:
+            warnings.append("Each channel is one speaker here: the number of speakers asked for does not count.")
         for warning in warnings:
             self.watch.listener(events.Warned(warning))
+        warnings = [*transcript.warnings, *warnings]
+        known = replace(known, choices=transcript.choices, warnings=tuple(warnings))
+        return self._told(rename_speakers(known, self._names_of_channels(known)))
+
+    def _parted(self, transcript: Transcript) -> Transcript:
+        kept, warnings = channels.drop_crosstalk(transcript.segments, [sound.audio for sound in self.sounds])
         segments = channels.label_channels(kept)
-        transcript = replace(
+        return replace(
             transcript,
             segments=tuple(segments),
             turns=tuple(channels.turns_of(segments)),
             diarizer=CHANNELS,
             warnings=(*transcript.warnings, *warnings),
         )
-        if self.recording.unchanged():
-            self.parts.cache.put("channels", keys.of_channels(transcript_key), stored.write(transcript))
-        return transcript
+
+    def _names_of_channels(self, transcript: Transcript) -> Mapping[str, str]:
+        """Label -> name of those on the channels whose voices are known."""
+        if not self.diarization.known:
+            return {}
+        audios = {sound.audio.channel: sound.audio for sound in self.sounds}
+        heard: list[KnownVoice] = []
+        for label, channel in {(each.speaker, each.channel) for each in transcript.segments}:
+            turns = [turn for turn in transcript.turns if turn.speaker == label]
+            if label is not None and turns:
+                heard += self.diarization.hear_voices(audios[channel], turns, self.watch.stop)
+        return voices.recognize(heard, self.diarization.known)
 
     def _decode(self, folder: Path) -> None:
         """Hear the recording once more: its text was known, its speakers are not."""
@@ -231,7 +280,7 @@ class Finder:
                 last[:] = [sound]
                 yield sound
 
-        began = time.thread_time()
+        began = time.monotonic()
         if known is None:
             turns = diarizer.diarize(watched(), self.diarization.options, self._reach, self.stopped.is_set)
             own = numbered(smooth(_inside(turns, last[0].audio.duration)))
@@ -241,8 +290,8 @@ class Finder:
                 pass
             found = known
         if self.diarization.known and found.voices is None:
-            found = replace(found, voices=self.diarization.hear_voices(last[0].audio, found.turns))
-        self.busy_s += time.thread_time() - began
+            found = replace(found, voices=self.diarization.hear_voices(last[0].audio, found.turns, self.stopped.is_set))
+        self.busy_s += time.monotonic() - began
         if found is not known and self.recording.unchanged():
             self.parts.cache.put("speakers", self._key(diarizer), stored.write(found))
         return found
@@ -254,7 +303,7 @@ class Finder:
             return self._found_by(diarizer, iter([self.sounds[0]]))
         except Cancelled:
             raise
-        except (DiarizationError, EngineError) as error:
+        except (DiarizationError, EngineError, StorageError) as error:
             self.inbox.put(f"{error} The speakers are those that {found.diarizer} told apart.")
             return found
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from stenogram.diarization.rename import MOST_NAME_CHARS, check_name
+from stenogram.diarization.rename import MOST_NAME_CHARS, check_person
 from stenogram.errors import OptionError, TooLarge
 from stenogram.job import Reference
 from stenogram.server.upload import Form
@@ -48,7 +48,7 @@ def names_of(form: Form) -> list[str]:
     found: list[str] = []
     for name in names:
         try:
-            found.append(check_name(name))
+            found.append(check_person(name))
         except OptionError as error:
             raise _bad(NAMES, ascii(name)[:_SHOWN_CHARS], str(error.facts["cause"])) from error
         if found[-1] in found[:-1]:

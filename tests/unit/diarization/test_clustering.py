@@ -126,3 +126,9 @@ def test_a_run_without_a_voice_follows_those_of_its_unit_and_else_nobody() -> No
 
 def test_voices_that_nobody_could_hear_are_one() -> None:
     assert cluster([Run(0, 0, 0, 10, 0.1, None, 0)], DiarizeOptions(), STEP) == [0]
+
+
+def test_where_nobody_is_ever_heard_alone_they_are_told_apart_all_the_same() -> None:
+    random = np.random.default_rng(5)
+    runs = [Run(place, place % 2, 0, 200, 0.0, voice(place % 2, random), place % 2) for place in range(8)]
+    assert same(cluster(runs, DiarizeOptions(), STEP), [place % 2 for place in range(8)])
