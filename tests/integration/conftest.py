@@ -70,15 +70,16 @@ def serving(home: Path, *flags: str, ready: bool = True, **environ: str) -> Iter
 
 
 def wait_until_ready(server: Server, timeout_s: float = 60.0) -> None:
-    end = time.monotonic() + timeout_s
+    end, health = time.monotonic() + timeout_s, {}
     while time.monotonic() < end:
         try:
-            if httpx2.get(f"{server.url}/health", timeout=5, trust_env=False).json()["status"] == "ready":
+            health = httpx2.get(f"{server.url}/health", timeout=5, trust_env=False).json()
+            if health["status"] == "ready":
                 return
         except httpx2.TransportError:
             pass
         time.sleep(0.05)
-    pytest.fail("the server was not ready:\n" + "".join(server.log))
+    pytest.fail(f"the server was not ready: {health}\n" + "".join(server.log))
 
 
 @pytest.fixture(scope="session")
