@@ -59,8 +59,9 @@ class Child:
     def send(self, request: dict[str, Any]) -> None:
         """Write one request."""
         stdin = cast("IO[bytes]", self._process.stdin)
-        with contextlib.suppress(OSError):  # it died; the reader will say so
-            stdin.write(json.dumps(request).encode("ascii") + b"\n")
+        line = json.dumps(request).encode("ascii") + b"\n"
+        with contextlib.suppress(OSError, ValueError):  # it died, or was killed here; the reader will say so
+            stdin.write(line)
             stdin.flush()
 
     def kill(self) -> None:

@@ -181,6 +181,15 @@ def test_closing_ends_work(diarizer: SherpaOnnxDiarizer, tmp_path: Path) -> None
             work.result(60)
 
 
+def test_closing_between_two_replies_ends_work(diarizer: SherpaOnnxDiarizer, tmp_path: Path) -> None:
+    """Whoever asked learns of it from the next reply, not from an accident."""
+    with pytest.raises(Cancelled):
+        diarizer.diarize(long().sounds(tmp_path), OPTIONS, lambda _: diarizer.close(), lambda: False)
+
+    scene = diarizers.two_tones()
+    assert diarizers.heard(tell(diarizer, scene, tmp_path), scene, 0.1)
+
+
 def test_who_waits_for_the_process_can_stop(diarizer: SherpaOnnxDiarizer, tmp_path: Path) -> None:
     """One recording at a time; the second may give up."""
     [sound] = diarizers.two_tones().sounds(tmp_path)

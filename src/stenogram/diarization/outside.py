@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from stenogram.child import Child
-from stenogram.diarization import DIARIZERS, Means
+from stenogram.diarization import DIARIZERS, NUMBERS, Means
 from stenogram.diarization.dense import Dense
 from stenogram.errors import Cancelled, DiarizationError, OutOfMemory, StorageError
 from stenogram.models import catalogue, store
@@ -25,7 +25,6 @@ from stenogram.protocols import Cache, Stop
 from stenogram.types import SAMPLE_RATE, Audio, DiarizeOptions, ModelFiles, Sound, SpeakerTurn
 
 _POLL_S = 0.1
-_NUMBERS = ("num_speakers", "min_speakers", "max_speakers")
 
 
 class OutsideDiarizer(ABC):
@@ -85,7 +84,7 @@ class OutsideDiarizer(ABC):
         dense = Dense.of(whole.speech, whole.audio.sample_count, finished=True)
         with _joined(whole.audio, dense) as audio, self._waiting(stop):
             request = self._setup() | {"samples": str(audio.path), "count": audio.sample_count}
-            request |= {name: getattr(options, name) for name in _NUMBERS}
+            request |= {name: getattr(options, name) for name in NUMBERS}
             turns = self._ask(request, lambda fraction: progress(fraction * whole.audio.duration), stop)
         return [
             SpeakerTurn(span.start, span.end, f"{speaker}")
@@ -111,14 +110,15 @@ class OutsideDiarizer(ABC):
     def _ask(
         self, request: dict[str, Any], progress: Callable[[float], None], stop: Stop
     ) -> list[tuple[float, float, object]]:
-        if self._child is None or not self._child.alive:
+        child = self._child
+        if child is None or not child.alive:
             self._end()
-            self._child = Child(self.module, self.packages, self._environment())
-        self._child.send(request)
+            child = self._child = Child(self.module, self.packages, self._environment())
+        child.send(request)
         answered, through = False, 0.0
         try:
             while True:
-                reply = self._reply(self._child, stop)
+                reply = self._reply(child, stop)
                 if "turns" in reply:
                     answered = True
                     return [(start, end, speaker) for start, end, speaker in reply["turns"]]
