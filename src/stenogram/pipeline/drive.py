@@ -7,10 +7,8 @@ notices a stop.
 
 from __future__ import annotations
 
-import atexit
 import queue
 import threading
-import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,16 +21,11 @@ from stenogram.pipeline import doubt, guard, keys, language, memory
 from stenogram.pipeline.assemble import Assembler
 from stenogram.pipeline.batch import Batcher
 from stenogram.pipeline.crew import Answered, Batch, Crew, Exhausted, Left, Question, Ready, Recognised
-from stenogram.pipeline.listen import FrontEnd, Heard
+from stenogram.pipeline.listen import Heard
 from stenogram.pipeline.parts import Parts, Recording, Watch
 from stenogram.pipeline.recognise import Recogniser
-from stenogram.types import Chunk, LoadOptions, RunOptions, Segment, Sound, Span, Transcript
-
-POLL_S = 0.1
-"""How often the driving thread looks whether it should stop, seconds."""
-
-CLOSE_S = 0.6
-"""A thread inside a long native call (loading weights) is left to end by itself, so that a stop is felt at once."""
+from stenogram.pipeline.threads import POLL_S, Threads
+from stenogram.types import Chunk, LoadOptions, RunOptions, Segment, Sound, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +51,7 @@ class Drive:
     inbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     room: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
-    threads: list[threading.Thread] = field(default_factory=list)
+    threads: Threads = field(init=False)
     assembler: Assembler = field(default_factory=Assembler)
     batcher: Batcher = field(default_factory=Batcher)
     segments: list[Segment] = field(default_factory=list)
@@ -78,6 +71,7 @@ class Drive:
     heard: Heard = field(default_factory=Heard)
 
     def __post_init__(self) -> None:
+        self.threads = Threads(self.inbox, self._stop)
         model = keys.Model(self.parts.engine, self.parts.files, self.parts.options)
         self.speech_key = keys.of_speech(self.recording.digest, self.options)
         self.language_key = keys.of_language(self.recording.digest, self.options, model)
@@ -94,10 +88,9 @@ class Drive:
 
     def drive(self, folder: Path) -> Generator[Segment, None, None]:
         """Yield the segments in order until the recording is through."""
-        atexit.register(self._outlive_threads)
         self._begin("decode", "load")
-        self._start(self._listen, folder, None if self.hearing else self.crew.recogniser)
-        self._start(self.crew.live)
+        self.threads.start(self._listen, folder, None if self.hearing else self.crew.recogniser)
+        self.threads.start(self.crew.live)
         while not self.heard.finished or self.assembler.unfinished:
             self._receive()
             self._decide()
@@ -131,23 +124,12 @@ class Drive:
         return replace(transcript, warnings=tuple(self.warnings))
 
     def close(self) -> None:
-        """Stop all threads; they notice within a step of their work, and are waited for ``CLOSE_S`` at most."""
-        self._stop()
-        deadline = time.monotonic() + CLOSE_S
-        for thread in self.threads:
-            thread.join(max(deadline - time.monotonic(), 0.0))
-        if not any(thread.is_alive() for thread in self.threads):
-            atexit.unregister(self._outlive_threads)
+        """Stop all threads."""
+        self.threads.close()
 
     def _stop(self) -> None:
         self.closed.set()
         self.crew.leave()
-
-    def _outlive_threads(self) -> None:
-        """At exit: Python aborts when it ends while one of its threads is inside onnxruntime."""
-        self._stop()
-        for thread in self.threads:
-            thread.join()
 
     def _receive(self) -> None:
         try:
@@ -278,7 +260,7 @@ class Drive:
         self._warn(f"Memory ran out: computing as {step.compute_type} on {step.device} from here on.")
         self.parts.discard(self.crew.recogniser.load)
         self.crew = self._gather(step)
-        self._start(self.crew.live)
+        self.threads.start(self.crew.live)
 
     def _gather(self, load: LoadOptions) -> Crew:
         parts = self.parts
@@ -309,17 +291,6 @@ class Drive:
 
     # --- the other threads ---
 
-    def _start(self, target: Callable[..., None], *args: Any) -> None:
-        def body() -> None:
-            try:
-                target(*args)
-            except BaseException as error:  # noqa: BLE001 - raised again in the driving thread
-                self.inbox.put(error)
-
-        thread = threading.Thread(target=body, name=f"stenogram{target.__name__}", daemon=True)
-        self.threads.append(thread)
-        thread.start()
-
     def _stopped(self) -> bool:
         return self.closed.is_set()
 
@@ -329,8 +300,7 @@ class Drive:
         The cache is asked here: a shared one may be slow, and must not hold up the driving thread. Without a
         ``recogniser`` (the language is not known yet) it is not asked.
         """
-        known = stored.read(list[list[Span]], self.parts.cache.get("speech", self.speech_key))
-        front = FrontEnd(self.parts.decoder, self.parts.open_vad, self.parts.engine.chunking, self.options, known)
+        front = self.parts.front_end(self.recording, self.options)
         for heard in front.listen(self.recording.path, folder, self._stopped):
             self.tap(heard.sounds)
             self.room.clear()

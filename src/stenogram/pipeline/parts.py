@@ -11,8 +11,10 @@ from typing import Self
 from stenogram import events
 from stenogram.audio.decode import Decoder, check_readable
 from stenogram.audio.vad import Vad
+from stenogram.formats import stored
 from stenogram.pipeline import keys
 from stenogram.pipeline.crew import Lend
+from stenogram.pipeline.listen import FrontEnd
 from stenogram.protocols import Cache, Diarizer, Engine, Stop
 from stenogram.types import (
     Audio,
@@ -21,6 +23,8 @@ from stenogram.types import (
     KnownVoice,
     LoadOptions,
     ModelFiles,
+    RunOptions,
+    Span,
     SpeakerTurn,
     VadOptions,
 )
@@ -62,6 +66,11 @@ class Parts:
     """What was chosen for this run and why, for the transcript."""
     diarization: Diarization | None = None
     """None: nobody asked who speaks."""
+
+    def front_end(self, recording: Recording, options: RunOptions) -> FrontEnd:
+        """What hears a recording; speech that was found in an earlier run is not looked for again."""
+        known = stored.read(list[list[Span]], self.cache.get("speech", keys.of_speech(recording.digest, options)))
+        return FrontEnd(self.decoder, self.open_vad, self.engine.chunking, options, known)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,7 @@ def transcribe(
             run = Drive(parts, recording, options, watch)
             if finder is not None and finder.needed:
                 run.tap, run.tick = finder.hear, finder.tick
-            transcript = yield from _recognised(run, folder, watch, wordless=wordless)
-            kept = not run.smaller and recording.unchanged()
-            if kept:
-                parts.cache.put("transcript", key, stored.write(transcript))
+            transcript, kept = yield from _recognised(run, folder, key, wordless=wordless)
         if finder is not None:
             transcript = finder.finish(transcript, folder, key if kept else None)
     finally:
@@ -63,18 +60,23 @@ def _known(parts: Parts, key: str, watch: Watch, *, wordless: bool) -> Generator
     return replace(known, choices=parts.choices)
 
 
-def _recognised(run: Drive, folder: Path, watch: Watch, *, wordless: bool) -> Generator[Segment, None, Transcript]:
+def _recognised(
+    run: Drive, folder: Path, key: str, *, wordless: bool
+) -> Generator[Segment, None, tuple[Transcript, bool]]:
+    """The transcript, and whether it is what was asked for: only then it is in the cache."""
     try:
         for segment in run.drive(folder):
-            yield _told(segment, watch, wordless=wordless)
+            yield _told(segment, run.watch, wordless=wordless)
     finally:
         run.close()
     transcript = run.transcript()
-    if run.recording.unchanged():
-        return transcript
-    warning = "the file changed while it was read; transcribe it again when it is complete"
-    watch.listener(events.Warned(warning))
-    return replace(transcript, warnings=(*transcript.warnings, warning))
+    if not run.recording.unchanged():
+        warning = "the file changed while it was read; transcribe it again when it is complete"
+        run.watch.listener(events.Warned(warning))
+        return replace(transcript, warnings=(*transcript.warnings, warning)), False
+    if not run.smaller:
+        run.parts.cache.put("transcript", key, stored.write(transcript))
+    return transcript, not run.smaller
 
 
 def _told(segment: Segment, watch: Watch, *, wordless: bool) -> Segment:

@@ -7,7 +7,6 @@ transcribed on its own and there are several, each channel is a speaker, and no 
 
 from __future__ import annotations
 
-import atexit
 import queue
 import threading
 import time
@@ -17,22 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from stenogram import events
-from stenogram.diarization import channels, voices
+from stenogram.diarization import NUMBERS, channels, voices
 from stenogram.diarization.assign import assign
 from stenogram.diarization.rename import rename_speakers
 from stenogram.diarization.turns import numbered, smooth
 from stenogram.errors import Cancelled, DiarizationError, EngineError, StorageError
 from stenogram.formats import stored
 from stenogram.pipeline import keys
-from stenogram.pipeline.listen import FrontEnd
 from stenogram.pipeline.parts import Diarization, Parts, Recording, Watch
+from stenogram.pipeline.threads import POLL_S, Threads
 from stenogram.protocols import Diarizer
-from stenogram.types import KnownVoice, RunOptions, Sound, Span, Speakers, SpeakerTurn, Transcript
+from stenogram.types import KnownVoice, RunOptions, Sound, Speakers, SpeakerTurn, Transcript
 
-POLL_S = 0.1
-"""How often the driving thread looks whether it should stop, seconds."""
-CLOSE_S = 0.6
-"""A thread inside a long native call is left to end by itself, so that a stop is felt at once."""
 CHANNELS = "channels"
 """Who told the speakers apart where each has a channel."""
 
@@ -77,7 +72,7 @@ class Finder:
     """The channels, as far as they are heard."""
     stopped: threading.Event = field(default_factory=threading.Event)
     inbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
-    thread: threading.Thread | None = None
+    threads: Threads = field(init=False)
     ear: _Ear = field(init=False)
     progress_s: float = 0.0
     told_s: float = 0.0
@@ -86,6 +81,7 @@ class Finder:
 
     def __post_init__(self) -> None:
         self.ear = _Ear(self.stopped)
+        self.threads = Threads(self.inbox, self.stopped.set)
 
     # --- the thread of the front end ---
 
@@ -94,17 +90,15 @@ class Finder:
         self.sounds = sounds
         if len(sounds) > 1:
             return
-        if self.thread is None:
-            atexit.register(self._outlive)
-            self.thread = threading.Thread(target=self._find, name="stenogram-speakers", daemon=True)
-            self.thread.start()
+        if not self.threads.begun:
+            self.threads.start(self._find)
         self.ear.put(sounds[0])
 
     # --- the driving thread ---
 
     def tick(self) -> None:
         """Tell how far it is."""
-        if self.thread is None:
+        if not self.threads.begun:
             return
         if not self.started:
             self.started = True
@@ -125,7 +119,7 @@ class Finder:
             known = stored.read(Transcript, self.parts.cache.get("channels", keys.of_channels(key)))
             if known is not None:
                 return self._by_channel(transcript, known, folder, key)
-        speakers = self._known(self.diarization.diarizers[-1]) if self.thread is None else None
+        speakers = self._known(self.diarization.diarizers[-1]) if not self.threads.begun else None
         if speakers is not None:
             self.watch.listener(events.StageCached("diarize", speakers.diarizer, transcript.duration))
             return self._joined(transcript, speakers)
@@ -137,18 +131,8 @@ class Finder:
         return self._joined(replace(transcript, warnings=(*transcript.warnings, *warnings)), speakers)
 
     def close(self) -> None:
-        """Stop; the thread notices within a step of its work, and is waited for ``CLOSE_S`` at most."""
-        self.stopped.set()
-        if self.thread is not None:
-            self.thread.join(CLOSE_S)
-            if not self.thread.is_alive():
-                atexit.unregister(self._outlive)
-
-    def _outlive(self) -> None:
-        """At exit: Python aborts when it ends while one of its threads is inside onnxruntime."""
-        self.stopped.set()
-        if self.thread is not None:
-            self.thread.join()
+        """Stop the thread."""
+        self.threads.close()
 
     @property
     def needed(self) -> bool:
@@ -205,7 +189,7 @@ class Finder:
                 self.parts.cache.put("channels", keys.of_channels(key), stored.write(known))
         warnings = [warning for warning in known.warnings if warning not in transcript.warnings]
         options = self.diarization.options
-        if options.num_speakers or options.min_speakers or options.max_speakers:
+        if any(getattr(options, name) for name in NUMBERS):
             warnings.append("Each channel is one speaker here: the number of speakers asked for does not count.")
         for warning in warnings:
             self.watch.listener(events.Warned(warning))
@@ -238,9 +222,7 @@ class Finder:
 
     def _decode(self, folder: Path) -> None:
         """Hear the recording once more: its text was known, its speakers are not."""
-        key = keys.of_speech(self.recording.digest, self.options)
-        speech = stored.read(list[list[Span]], self.parts.cache.get("speech", key))
-        front = FrontEnd(self.parts.decoder, self.parts.open_vad, self.parts.engine.chunking, self.options, speech)
+        front = self.parts.front_end(self.recording, self.options)
         for heard in front.listen(self.recording.path, folder, self.watch.stop):
             self.hear(heard.sounds)
             self.tick()
@@ -260,16 +242,12 @@ class Finder:
     # --- a thread of its own ---
 
     def _find(self) -> None:
-        try:
-            sounds: Iterator[Sound] = self.ear.sounds()
-            first, *others = self.diarization.diarizers
-            found = self._found_by(first, sounds)
-            for other in others:
-                self.inbox.put((found, False))
-                found = self._refined(found, other)
-            self.inbox.put((found, True))
-        except BaseException as error:  # noqa: BLE001 - raised again in the driving thread
-            self.inbox.put(error)
+        first, *others = self.diarization.diarizers
+        found = self._found_by(first, self.ear.sounds())
+        for other in others:
+            self.inbox.put((found, False))
+            found = self._refined(found, other)
+        self.inbox.put((found, True))
 
     def _found_by(self, diarizer: Diarizer, sounds: Iterator[Sound]) -> Speakers:
         known = self._stored(diarizer)
@@ -298,7 +276,6 @@ class Finder:
 
     def _refined(self, found: Speakers, diarizer: Diarizer) -> Speakers:
         """What a heavier diarizer finds; where it fails, what there was."""
-        self.progress_s = 0.0
         try:
             return self._found_by(diarizer, iter([self.sounds[0]]))
         except Cancelled:
