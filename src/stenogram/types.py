@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,9 @@ Task = Literal["transcribe", "translate"]
 Device = Literal["auto", "cpu", "cuda"]
 ComputeType = Literal["default", "float32", "float16", "int8_float16", "int8"]
 ChannelMode = Literal["mix", "separate"]
+NAMELESS = re.compile(r"SPEAKER_[0-9]+")
+"""What speakers are called who are not known; ``nameless`` makes one."""
+
 DiarizerName = Literal["auto", "built-in", "pyannote", "sherpa-onnx"]
 
 
@@ -297,6 +301,11 @@ class SpeakerTurn:
     start: float
     end: float
     speaker: str
+
+
+def nameless(number: int) -> str:
+    """What the speaker of that number is called as long as nobody knows them, from 0: ``SPEAKER_00``."""
+    return f"SPEAKER_{number:02d}"
 
 
 @dataclass(frozen=True, slots=True)

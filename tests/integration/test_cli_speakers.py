@@ -25,7 +25,7 @@ from tests.service import read_wav, write_wav
 @pytest.fixture(autouse=True)
 def hears(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every voice is heard as the same; the real network has tests of its own."""
-    monkeypatch.setattr(people, "open_listener", lambda: one_voice)
+    monkeypatch.setattr(people, "open_listener", lambda _app: one_voice)
 
 
 def one_voice(_audio: Audio, _speech: Sequence[Span]) -> tuple[float, ...]:

@@ -15,8 +15,8 @@ from stenogram.app import jobs
 from stenogram.app.house import House
 from stenogram.app.perform import request_of
 from stenogram.config import ServerSettings, Settings
-from stenogram.diarization import Row
 from stenogram.job import Caller
+from stenogram.library import Row
 from stenogram.server import references
 from stenogram.server.asgi import build
 from stenogram.store import claims, results, schema

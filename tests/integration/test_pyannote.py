@@ -109,12 +109,12 @@ def _installed(home: Path, contents: Mapping[str, bytes]) -> Means:
 def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """First the extra, then the model: that its conditions must be accepted, and the command."""
     means = diarizers.means(tmp_path)
-    monkeypatch.setattr("stenogram.diarization.find_spec", lambda name: None if name == "pyannote.audio" else True)
+    monkeypatch.setattr("stenogram.library.find_spec", lambda name: None if name == "pyannote.audio" else True)
     assert PyannoteDiarizer(means).fault() == (
         "pyannote.audio is not installed. Get it: pip install 'stenogram[pyannote]'"
     )
 
-    monkeypatch.setattr("stenogram.diarization.find_spec", lambda _name: True)
+    monkeypatch.setattr("stenogram.library.find_spec", lambda _name: True)
     fault = str(PyannoteDiarizer(means).fault())
     assert "Accept its conditions at https://huggingface.co/pyannote/speaker-diarization-community-1" in fault
     assert fault.endswith(f"stenogram models pull {MODEL}")

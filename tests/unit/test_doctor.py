@@ -16,6 +16,7 @@ from stenogram.app.doctor import Finding, examine, log_facts, machine, parts, pl
 from stenogram.bundled import asset
 from stenogram.config import Settings
 from stenogram.errors import ModelDamaged
+from stenogram.library import Row
 from stenogram.models import catalogue, store
 from stenogram.types import LoadOptions
 
@@ -120,7 +121,7 @@ def test_each_engine_has_a_line_with_the_versions_of_its_libraries() -> None:
 
 
 def test_an_engine_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = engines.Row("nowhere:Engine", ("no_such_module",), ("no-such-package",), "extra-one")
+    row = Row("nowhere:Engine", ("no_such_module",), ("no-such-package",), "extra-one")
     monkeypatch.setattr(engines, "ENGINES", {"other": row})
 
     assert list(parts.examine_engines()) == [
@@ -133,7 +134,7 @@ def test_an_engine_whose_library_is_broken_is_told_and_stops_nothing_else(
 ) -> None:
     (tmp_path / "broken_engine.py").write_text("raise ImportError('libfoo.so.1: cannot open shared object file')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    row = engines.Row("broken_engine:Engine", ("broken_engine",), ("broken-package",))
+    row = Row("broken_engine:Engine", ("broken_engine",), ("broken-package",))
     monkeypatch.setattr(engines, "ENGINES", {"other": row})
     (found,) = parts.examine_engines()
     sys.modules.pop("broken_engine", None)
@@ -152,8 +153,8 @@ def test_each_diarizer_has_a_line_that_says_whether_it_can_be_used(
         "def bad(means): return FakeDiarizer(cause='its weights are not here')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    rows = {name: diarization.Row(f"diarizers_of_the_test:{name}", ("click",), ("click",)) for name in ("good", "bad")}
-    rows["absent"] = diarization.Row("nowhere:X", ("no_such_module",), ("no-such-package",), extra="extra-one")
+    rows = {name: Row(f"diarizers_of_the_test:{name}", ("click",), ("click",)) for name in ("good", "bad")}
+    rows["absent"] = Row("nowhere:X", ("no_such_module",), ("no-such-package",), extra="extra-one")
     monkeypatch.setattr(diarization, "DIARIZERS", rows)
     good, bad, absent = parts.examine_diarizers(Settings(home=str(tmp_path)))
     sys.modules.pop("diarizers_of_the_test", None)
@@ -166,7 +167,7 @@ def test_each_diarizer_has_a_line_that_says_whether_it_can_be_used(
 
 
 def test_the_default_engine_missing_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = engines.Row("nowhere:Engine", ("no_such_module",), ("no-such-package",))
+    row = Row("nowhere:Engine", ("no_such_module",), ("no-such-package",))
     monkeypatch.setattr(engines, "ENGINES", {catalogue.find(catalogue.DEFAULT).engine: row})
     (found,) = parts.examine_engines()
 

@@ -224,7 +224,7 @@ def test_the_same_recording_is_the_same_sample_under_any_name(app: App, beckett:
 def test_the_network_knows_a_person_again_and_another_one_apart(app: App, two_cities: Path, tmp_path: Path) -> None:
     """Two parts of one reader's recording, and what others say."""
     sound, rate = read_wav(two_cities)
-    voice_of = speakers.open_listener()
+    voice_of = speakers.open_listener(app)
     reader, again, others = (
         np.array(speakers.hear(app, path, voice_of).values)
         for path in (

@@ -8,10 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from stenogram import config, diarization
+from stenogram.diarization import NUMBERS
 from stenogram.errors import OptionError
 from stenogram.types import DiarizeOptions
-
-NUMBERS = ("num_speakers", "min_speakers", "max_speakers")
 
 
 def read(given: Mapping[str, Any], environ: Mapping[str, str], *, known: bool) -> DiarizeOptions:

@@ -18,7 +18,6 @@ from stenogram.audio.decode import check_readable
 from stenogram.cache import workspace
 from stenogram.config import ServerSettings, Settings
 from stenogram.diarization import voices
-from stenogram.diarization.networks import EmbeddingNetwork
 from stenogram.diarization.rename import check_person
 from stenogram.errors import Conflict, NotFound, TooLittleSpeech
 from stenogram.job import Caller
@@ -51,9 +50,9 @@ class Known:
     """What the user should know."""
 
 
-def open_listener() -> VoiceOf:
-    """Load what hears voices. Raises ``ModelError`` when the wheel that carries it is absent or damaged."""
-    return functools.partial(voices.listen, EmbeddingNetwork())
+def open_listener(app: App) -> VoiceOf:
+    """What hears voices. Raises ``ModelError`` when the wheel that carries it is absent or damaged."""
+    return functools.partial(voices.listen, app.voices.embedding())
 
 
 def hear(app: App, source: Path, voice_of: VoiceOf, stop: Stop = lambda: False) -> Voice:

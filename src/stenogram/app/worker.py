@@ -89,7 +89,7 @@ def _worker(house: House, seat: Seat, worker_id: str) -> Worker:
 
 def _do(house: House, seat: Seat, attempt: Attempt) -> Done:
     if attempt.job.kind == enrol.KIND:
-        return enrol.perform(house, open_listener(), attempt)
+        return enrol.perform(house, open_listener(house.app), attempt)
     return perform(house, seat, attempt)
 
 

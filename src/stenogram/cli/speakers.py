@@ -49,7 +49,7 @@ def add(name: str, files: tuple[Path, ...], *, owner: str | None, as_json: bool,
     settings = replace(config.read(Settings, given), preload="")
     with _database(given) as database:
         with App.open(settings) as app:
-            voice_of = people.open_listener()
+            voice_of = people.open_listener(app)
             voices = [people.hear(app, path, voice_of) for path in files]
         speaker = people.add(database, owner, name, voices)
     if as_json:

@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from stenogram.config import Settings
 from stenogram.errors import DiarizationError, DiarizerNotInstalled, OptionError
+from stenogram.library import Row
 from stenogram.protocols import Cache, Diarizer
 from stenogram.types import Device, DiarizeOptions
 
 BUILT_IN = "built-in"
+NUMBERS = ("num_speakers", "min_speakers", "max_speakers")
+"""The options that say how many speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +29,6 @@ class Means:
     """``cpu`` or ``cuda``, settled."""
     threads: int = 1
     """CPU threads it may keep busy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Where a diarizer is, and what it needs."""
-
-    implementation: str
-    """``module:class``, made with ``Means``."""
-    modules: tuple[str, ...]
-    """Modules of its libraries; they are looked for, never imported to find out."""
-    packages: tuple[str, ...]
-    """Distributions whose versions are worth knowing."""
-    extra: str | None = None
-    """The extra of stenogram that brings them; None: they always come."""
-
-    @property
-    def installed(self) -> bool:
-        """Whether all its libraries are here."""
-        return all(find_spec(module) is not None for module in self.modules)
 
 
 DIARIZERS = {
@@ -75,18 +57,13 @@ def find(name: str, means: Means) -> Diarizer:
     row = DIARIZERS[name]
     if not row.installed:
         raise DiarizerNotInstalled(diarizer=name, extra=row.extra or name)
-    module, attribute = row.implementation.split(":")
-    diarizer: Diarizer = getattr(importlib.import_module(module), attribute)(means)
+    diarizer: Diarizer = row.make(means)
     return diarizer
 
 
 def check(options: DiarizeOptions) -> None:
     """Refuse numbers of speakers that contradict each other. Raises ``OptionError``."""
-    given = {
-        name: getattr(options, name)
-        for name in ("num_speakers", "min_speakers", "max_speakers")
-        if getattr(options, name) is not None
-    }
+    given = {name: getattr(options, name) for name in NUMBERS if getattr(options, name) is not None}
     if "num_speakers" in given and len(given) > 1:
         cause = "says it exactly already; leave out min_speakers and max_speakers"
         raise OptionError(name="num_speakers", value=options.num_speakers, cause=cause, param="num_speakers")

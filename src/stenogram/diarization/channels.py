@@ -23,7 +23,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from stenogram.diarization.pieces import Piece, Run, put_together, take_apart
-from stenogram.types import SAMPLE_RATE, Audio, Segment, SpeakerTurn
+from stenogram.types import SAMPLE_RATE, Audio, Segment, SpeakerTurn, nameless
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +68,7 @@ _QUIET = 10
 def label_channels(segments: Sequence[Segment]) -> list[Segment]:
     """Every channel as a speaker: ``SPEAKER_00`` is the one who speaks first. Segments without a channel are one."""
     order = dict.fromkeys(segment.channel for segment in sorted(segments, key=lambda segment: segment.start))
-    labels = {channel: f"SPEAKER_{number:02d}" for number, channel in enumerate(order)}
+    labels = {channel: nameless(number) for number, channel in enumerate(order)}
     return [
         replace(
             segment,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from stenogram.errors import NotFound, OptionError
-from stenogram.types import Segment, SpeakerTurn, Transcript, Word
+from stenogram.types import NAMELESS, Segment, SpeakerTurn, Transcript, Word
 
-LABEL = re.compile(r"SPEAKER_[0-9]+")
-"""What speakers are called whose names are not known."""
 MOST_NAME_CHARS = 100
 
 
@@ -87,7 +84,7 @@ def check_name(name: str) -> str:
 def check_person(name: str) -> str:
     """The name of somebody who is known, as ``check_name``; it must not be one that is made up for strangers."""
     normal = check_name(name)
-    if LABEL.fullmatch(normal):
+    if NAMELESS.fullmatch(normal):
         cause = "is what speakers are called who are not known; choose another name"
         raise OptionError(name="name", value=name, cause=cause, param="name")
     return normal

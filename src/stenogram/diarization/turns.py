@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from stenogram.types import SpeakerTurn
+from stenogram.types import SpeakerTurn, nameless
 
 PAUSE_S = 0.3
 """A speaker who pauses for less goes on with the same turn."""
@@ -37,8 +37,6 @@ def numbered(turns: Iterable[SpeakerTurn]) -> tuple[SpeakerTurn, ...]:
     """The turns with speakers ``SPEAKER_00``, ``SPEAKER_01`` ... in order of appearance; times to the millisecond."""
     labels: dict[str, str] = {}
     return tuple(
-        SpeakerTurn(
-            round(turn.start, 3), round(turn.end, 3), labels.setdefault(turn.speaker, f"SPEAKER_{len(labels):02d}")
-        )
+        SpeakerTurn(round(turn.start, 3), round(turn.end, 3), labels.setdefault(turn.speaker, nameless(len(labels))))
         for turn in turns
     )

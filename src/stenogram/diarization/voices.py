@@ -29,20 +29,13 @@ LEAST_S = 1.0
 _PIECE = 10 * SAMPLE_RATE
 
 
-def voice_of(network: EmbeddingNetwork, samples: Samples) -> tuple[float, ...] | None:
-    """The voice in the sound of one person, float32 ``[n]``; None where it is shorter than ``LEAST_S``.
-
-    256 values of length 1, rounded so that they are the same wherever they are kept.
-    """
-    return _voice(network, [samples])
-
-
 def listen(
     network: EmbeddingNetwork, audio: Audio, speech: Sequence[Span], stop: Stop = lambda: False
 ) -> tuple[float, ...] | None:
-    """The voice in these stretches of a recording, as ``voice_of``; the longest count, up to ``ENOUGH_S`` in all.
+    """The voice in these stretches of a recording; None where they are shorter than ``LEAST_S``.
 
-    Raises ``Cancelled``.
+    The longest count, up to ``ENOUGH_S`` in all. 256 values of length 1, rounded so that they are the same wherever
+    they are kept. Raises ``Cancelled``.
     """
     sounds, left_s = [], ENOUGH_S
     for span in sorted(speech, key=lambda span: span.start - span.end):

@@ -5,32 +5,9 @@
 
 from __future__ import annotations
 
-import importlib
-from dataclasses import dataclass
-from importlib.util import find_spec
-
 from stenogram.errors import EngineError, EngineNotInstalled
+from stenogram.library import Row
 from stenogram.protocols import Engine
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Where an engine is, and what it needs."""
-
-    implementation: str
-    """``module:class``."""
-    modules: tuple[str, ...]
-    """Modules of its libraries; they are looked for, never imported to find out."""
-    packages: tuple[str, ...]
-    """Distributions whose versions are worth knowing."""
-    extra: str | None = None
-    """The extra of stenogram that brings them; None: they always come."""
-
-    @property
-    def installed(self) -> bool:
-        """Whether all its libraries are here."""
-        return all(find_spec(module) is not None for module in self.modules)
-
 
 ENGINES = {
     "moonshine": Row("stenogram.engines.moonshine:MoonshineEngine", ("onnxruntime",), ("onnxruntime",)),
@@ -59,6 +36,5 @@ def find(name: str) -> Engine:
     row = ENGINES[name]
     if not row.installed:
         raise EngineNotInstalled(engine=name, extra=row.extra or name)
-    module, attribute = row.implementation.split(":")
-    engine: Engine = getattr(importlib.import_module(module), attribute)()
+    engine: Engine = row.make()
     return engine

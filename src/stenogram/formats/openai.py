@@ -8,13 +8,12 @@ Keys of ours come on top of the API's and only where they say something: a word'
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Sequence
 from itertools import count
 from typing import Any, Literal
 
 from stenogram.languages import NAMES
-from stenogram.types import Segment, Transcript, Word
+from stenogram.types import NAMELESS, Segment, Transcript, Word
 
 Granularity = Literal["segment", "word"]
 Usage = Literal["duration", "tokens"]
@@ -24,8 +23,6 @@ SEGMENTS: tuple[Granularity, ...] = ("segment",)
 _AUDIO_TOKENS_PER_S = 10
 """One for each 100 ms of a user's sound, as OpenAI's Realtime API counts them."""
 _LEAST_PROBABILITY = 1e-9
-_NAMELESS = re.compile(r"SPEAKER_[0-9]+")
-"""What diarization calls a speaker whom it does not know."""
 
 
 def json(transcript: Transcript) -> str:
@@ -103,7 +100,7 @@ class Labels:
     """What the wire calls speakers; ``known`` are names that keep, but for those that diarization makes up."""
 
     def __init__(self, known: Sequence[str] = ()) -> None:
-        self._known = {name for name in known if not _NAMELESS.fullmatch(name)}
+        self._known = {name for name in known if not NAMELESS.fullmatch(name)}
         self._labels: dict[str, str] = {}
         self._free = (label for label in map(_letters, count()) if label not in self._known)
 

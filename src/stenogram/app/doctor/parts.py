@@ -10,6 +10,7 @@ from stenogram.app.doctor.finding import Finding, State
 from stenogram.cache.local import LocalCache
 from stenogram.config import Settings
 from stenogram.errors import DiarizationError, EngineError, ModelError, ModelNotInstalled
+from stenogram.library import Row
 from stenogram.models import catalogue, store
 from stenogram.protocols import Engine
 
@@ -21,7 +22,7 @@ def examine_engines() -> Iterator[Finding]:
         yield _engine(name, row, needed=name == default)
 
 
-def _engine(name: str, row: engines.Row, *, needed: bool) -> Finding:
+def _engine(name: str, row: Row, *, needed: bool) -> Finding:
     bad: State = "fault" if needed else "warning"
     if not row.installed:
         return Finding("engine", "note" if row.extra else bad, f"{name}: not installed", _advice(row.extra))
