@@ -59,7 +59,7 @@ def settings_page() -> str:
         parts.append(f"\n## {title}\n\n{summary(group)}\n\n")
         parts.append("| name | flag | environment | value | default | what it does |\n|---|---|---|---|---|---|\n")
         parts.extend(
-            f"| `{row.name}` | {flag_words(row)} | `{row.env}` "
+            f"| `{row.name}` | {flag_words(row)} | {' or '.join(f'`{name}`' for name in (row.env, row.env_also) if name)} "
             f"| {cell(value_words(row))} | {default_words(row.default)} | {cell(row.help)} |\n"
             for row in config.rows(group)
         )

@@ -51,6 +51,21 @@ class Settings:
     cpu_memory_budget_mb: int = option(0, "Memory that models may take, in MiB; 0: a share of what is free.", low=0)
     gpu_memory_budget_mb: int = option(0, "GPU memory that models may take, in MiB; 0: a share of what is free.", low=0)
 
+    llm_base_url: str = option(
+        "http://localhost:11434/v1",
+        "Where a language model answers that cleans text up: any OpenAI-compatible chat endpoint.",
+        env_also="LLM_BASE_URL",
+    )
+    llm_model: str = option(
+        "mistral:7b-instruct",
+        "The language model: as the endpoint calls it, or a GGUF of ours: its name or its path.",
+        env_also="LLM_MODEL",
+    )
+    llm_api_key: str | None = option(None, "API key of the endpoint, where it wants one.", env_also="LLM_API_KEY")
+    llm_timeout_s: float = option(60.0, "Wait so long for the language model's next word.", low=0.1)
+    llm_temperature: float = option(0.3, "Sampling temperature of the language model.", low=0, high=2)
+    llm_parallel: int = option(2, "Parts of one transcript that the language model works on at once.", low=1, high=64)
+
     @property
     def cache_dir(self) -> Path:
         """Folder of the local cache."""
@@ -114,6 +129,10 @@ class ServerSettings:
     cache_scope: Literal["all", "owner"] = option(
         "all", "Whose earlier results may answer an identical recording: those of all, or the owner's own."
     )
+    enhance: Literal["auto", "always", "never"] = option(
+        "auto", "Clean up the text of jobs of /api/v1; auto: what small models wrote."
+    )
+    llm_workers: int = option(1, "Processes that clean text up, beside those that transcribe.", low=0, high=16)
     retention_days: int = option(0, "Delete finished jobs after so many days; 0: keep them.", low=0)
     archive_url: str | None = option(None, "Folder (any fsspec URL) that gets jobs as JSON lines before they go.")
 
@@ -130,6 +149,7 @@ class OptionRow:
     name: str
     flag: str
     env: str
+    env_also: str | None
     type: Any
     default: Any
     help: str
@@ -148,6 +168,7 @@ def rows(group: type) -> Iterator[OptionRow]:
             name=field.name,
             flag="--" + field.name.replace("_", "-"),
             env=field.metadata["env"] or ENV_PREFIX + field.name.upper(),
+            env_also=field.metadata["env_also"],
             type=hints[field.name],
             default=field.default,
             help=field.metadata["help"],
@@ -167,8 +188,11 @@ def read(group: type[T], given: Mapping[str, Any] | None = None, environ: Mappin
     for row in rows(group):
         if given.get(row.name) is not None:
             values[row.name] = _convert(row, given[row.name], row.flag)
-        elif environ.get(row.env):
-            values[row.name] = _convert(row, environ[row.env], row.env)
+        else:
+            for name in filter(None, (row.env, row.env_also)):
+                if environ.get(name):
+                    values[row.name] = _convert(row, environ[name], name)
+                    break
     return group(**values)
 
 

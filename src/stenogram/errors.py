@@ -26,6 +26,10 @@ StenogramError              error
 │   └── OutOfMemory         out_of_memory         neither a smaller batch nor smaller weights helped
 ├── DiarizationError        diarization_error     speakers could not be told apart
 │   └── DiarizerNotInstalled  diarizer_not_installed  its library is an extra that is not here
+├── EnhancementError        enhancement_error     a language model could not do its part
+│   ├── ChatNotInstalled    chat_not_installed    its library is an extra that is not here
+│   ├── ChatUnavailable     chat_unavailable      the endpoint does not answer
+│   └── ChatRefused         chat_refused          it answers, but not to this: no such model, no right, nonsense
 ├── StorageError            storage_error         a folder cannot be written
 │   └── StorageFull         storage_full          no space is left
 ├── DatabaseError           database_error        the database refuses
@@ -214,6 +218,30 @@ class DiarizerNotInstalled(DiarizationError):
     """The diarizer {diarizer} is not installed. Get it: pip install 'stenogram[{extra}]'"""
 
     code = "diarizer_not_installed"
+
+
+class EnhancementError(StenogramError):
+    """The language model {model} could not do its part: {cause}."""
+
+    code = "enhancement_error"
+
+
+class ChatNotInstalled(EnhancementError):
+    """{model}: GGUF files need a library that is not installed. Install it with: pip install 'stenogram[llama-cpp]'."""
+
+    code = "chat_not_installed"
+
+
+class ChatUnavailable(EnhancementError):
+    """The language model at {where} does not answer: {cause}. {advice}"""
+
+    code = "chat_unavailable"
+
+
+class ChatRefused(EnhancementError):
+    """The language model at {where} refuses: {cause}. {advice}"""
+
+    code = "chat_refused"
 
 
 class StorageError(StenogramError):

@@ -62,7 +62,10 @@ class Job:
     source: JobSource
     created_at: float
     kind: str = "transcribe"
-    """``voice``: to learn how a person sounds (``app.enrol``)."""
+    """``voice``: to learn how a person sounds (``app.enrol``); ``enhance``: to have a language model go over the text
+    of another job (``parent``)."""
+    parent: str | None = None
+    """Id of the job whose transcript it is about."""
     owner: str | None = None
     priority: int = 0
     model: str = "auto"
@@ -112,7 +115,7 @@ class Job:
         return self.state not in UNFINISHED
 
 
-JobEventKind = Literal["state", "stage", "segment", "speakers", "warning"]
+JobEventKind = Literal["state", "stage", "segment", "speakers", "warning", "line"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from stenogram.enhancement import ChatUsage, Message
 from stenogram.types import (
     Chunk,
     ChunkOptions,
@@ -163,6 +164,53 @@ class Diarizer(Protocol):
 
     def close(self) -> None:
         """Free the memory; idempotent."""
+        ...
+
+
+class Chat(Protocol):
+    """A language model that answers. Safe to call from several threads; connects, or loads, when it is first asked."""
+
+    @property
+    def model(self) -> str:
+        """What users call it."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Changes whenever the same question may get another answer; part of cache keys.
+
+        The endpoint's name of the model, or the digest of its file; where it runs does not count.
+        """
+        ...
+
+    @property
+    def context_tokens(self) -> int | None:
+        """Tokens that question and answer may have together; None: not known."""
+        ...
+
+    def fault(self) -> str | None:
+        """Why it cannot be used and what to do about it, without asking over the network; None: nothing is known."""
+        ...
+
+    def answer(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float,
+        stop: Stop,
+        schema: Mapping[str, Any] | None = None,
+    ) -> Generator[str, None, ChatUsage]:
+        """Yield the answer piece by piece as it comes; the generator's value is what it cost.
+
+        ``schema`` is a JSON schema that the answer is to keep to, as far as the model can be held to it. ``stop`` is
+        asked all the time; when it says so, and when the generator is closed, the model stops too. Raises
+        ``ChatUnavailable``, ``ChatRefused``, ``ChatNotInstalled``, ``ModelError``, ``OutOfMemory``, ``Cancelled``.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close connections, free the memory; answers under way end with ``Cancelled``. Idempotent."""
         ...
 
 

@@ -42,14 +42,17 @@ def option(  # noqa: PLR0913 - all that is known of an option
     feature: str | None = None,
     short: str | None = None,
     env: str | None = None,
+    env_also: str | None = None,
 ) -> Any:
     """Declare one option: a dataclass field whose default and one-line help stand here and nowhere else.
 
     ``low`` and ``high`` bound a number (inclusive). ``feature`` names what an engine must support (``Engine.supports``)
     before the option may be set to anything but its default. ``short`` is another, shorter flag. ``env`` is the name of
-    its variable where others have given it one (``DATABASE_URL``); by default it is made from the field's.
+    its variable where others have given it one (``DATABASE_URL``); by default it is made from the field's. ``env_also``
+    is another program's name for it, which counts where ours is not set.
     """
-    facts = {"help": help, "low": low, "high": high, "feature": feature, "short": short, "env": env}
+    facts = {"help": help, "low": low, "high": high, "feature": feature, "short": short}
+    facts |= {"env": env, "env_also": env_also}
     return field(default=default, metadata=facts)
 
 

@@ -20,7 +20,7 @@ from stenogram.types import LoadOptions
 
 router = APIRouter(prefix="/api/v1/system", tags=["system"], responses=ANSWERS)
 
-_SECRET = ("db_pass", "callback_secret", "database_url")
+_SECRET = ("db_pass", "callback_secret", "database_url", "llm_api_key")
 
 
 class SystemView(BaseModel):
