@@ -59,7 +59,7 @@ def settings_page() -> str:
         parts.append(f"\n## {title}\n\n{summary(group)}\n\n")
         parts.append("| name | flag | environment | value | default | what it does |\n|---|---|---|---|---|---|\n")
         parts.extend(
-            f"| `{row.name}` | {flag_words(row)} | {' or '.join(f'`{name}`' for name in (row.env, row.env_also) if name)} "
+            f"| `{row.name}` | {flag_words(row)} | {variable_words(row)} "
             f"| {cell(value_words(row))} | {default_words(row.default)} | {cell(row.help)} |\n"
             for row in config.rows(group)
         )
@@ -71,6 +71,11 @@ def flag_words(row: config.OptionRow) -> str:
     short = row.short
     flags = [*([short] if short else []), row.flag, *([f"--no-{row.flag[2:]}"] if row.type is bool else [])]
     return " ".join(f"`{flag}`" for flag in flags)
+
+
+def variable_words(row: config.OptionRow) -> str:
+    """The variables of the environment, ours first."""
+    return " or ".join(f"`{name}`" for name in (row.env, row.env_also) if name)
 
 
 def value_words(row: config.OptionRow) -> str:

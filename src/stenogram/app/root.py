@@ -22,12 +22,13 @@ from stenogram.config import Settings
 from stenogram.diarization import Means
 from stenogram.diarization.networks import Networks
 from stenogram.engines.options import settle
+from stenogram.enhance.choose import open_chat
 from stenogram.errors import StenogramError
 from stenogram.hardware import available_cpus, free_memory, used_memory
 from stenogram.models.choose import Choice, choose
 from stenogram.models.residency import Residency
 from stenogram.performance import optimize_memory
-from stenogram.protocols import Cache, Diarizer, Engine
+from stenogram.protocols import Cache, Chat, Diarizer, Engine
 from stenogram.types import Device, LoadOptions, ModelFiles, VadOptions
 
 log = logging.getLogger(__name__)
@@ -50,12 +51,14 @@ class App:
     free_bytes: Callable[[Device], int] = lambda _device: sys.maxsize
     """Memory that is free on a device now."""
     diarizer_named: Callable[[str, Means], Diarizer] = diarization.find
+    chat_for: Callable[[Settings], Chat] = open_chat
     models: Residency = field(init=False)
     """Who has which weights in memory."""
     _networks: list[SpeechNetwork] = field(default_factory=list)
     voices: Networks = field(default_factory=Networks)
     """What hears voices."""
     _diarizers: dict[tuple[str, Device], Diarizer] = field(default_factory=dict)
+    _chats: list[Chat] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -91,6 +94,9 @@ class App:
             for diarizer in self._diarizers.values():
                 diarizer.close()
             self._diarizers.clear()
+            for chat in self._chats:
+                chat.close()
+            self._chats.clear()
             self.decoder.close()
         self.models.close()
 
@@ -144,3 +150,13 @@ class App:
                 means = Means(self.settings, self.cache, device, self.cores)
                 self._diarizers[name, device] = self.diarizer_named(name, means)
             return self._diarizers[name, device]
+
+    def chat(self) -> Chat:
+        """The language model that the settings name; it connects, or is loaded, when it is first asked.
+
+        Raises ``ModelError`` where it is one of ours that is not here.
+        """
+        with self._lock:
+            if not self._chats:
+                self._chats.append(self.chat_for(self.settings))
+            return self._chats[0]

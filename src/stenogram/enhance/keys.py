@@ -1,0 +1,15 @@
+"""What makes two answers of a language model the same: the keys of the cache. SHA-256, hex, over canonical JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from stenogram.enhancement import Message
+
+
+def of_answer(identity: str, version: int, temperature: float, question: Sequence[Message], tried: int) -> str:
+    """Key of the answer to a question; ``tried``: how often it was asked in vain before."""
+    facts = ["chat", identity, version, temperature, list(question), tried]
+    return hashlib.sha256(json.dumps(facts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
