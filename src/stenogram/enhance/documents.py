@@ -156,7 +156,7 @@ def as_document(answers: Sequence[Answer], segments: Sequence[Segment]) -> dict[
 
 def _messages(document: Document, task: str, text: str, language: str | None) -> list[Message]:
     data = _DATA.format(
-        language=NAMES[language].title() if language in NAMES else "the language of the text", fields=document.fields
+        language=NAMES[language].title() if language else "the language of the text", fields=document.fields
     )
     return [{"role": "system", "content": f"{task}\n{data}"}, {"role": "user", "content": text}]
 

@@ -27,7 +27,7 @@ keep the meaning, the words and the language. Keep names, numbers and negations 
 already is given back as it is.
 {_RULES}
 Example:
-[1] well i dont no she said
+[1] well i dont know she said
 [2] we met at the the station
 becomes
 [1] Well, I don't know, she said.
@@ -43,7 +43,7 @@ _FENCE = re.compile(r"\s*```\w*\s*")
 
 def messages(kind: EnhanceKind, texts: Sequence[str], language: str | None, target: str | None) -> list[Message]:
     """The question about lines, numbered from 1. Languages are ISO 639-1 codes."""
-    spoken = f", which is in {NAMES[language].title()}" if language in NAMES else ""
+    spoken = f", which is in {NAMES[language].title()}" if language else ""
     wanted = NAMES[target or "en"].title()
     system = _CLEAN.format(language=spoken) if kind == "clean" else _TRANSLATE.format(language=spoken, target=wanted)
     lines = "\n".join(f"[{number}] {' '.join(text.split())}" for number, text in enumerate(texts, 1))

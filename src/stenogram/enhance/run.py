@@ -135,10 +135,10 @@ class _Run:
                     if line.segment not in known:
                         yield line
                 progress(len(final) / len(segments) if segments else 1.0)
-                line = next(coming, None)
-                if line is None:
+                made: Line | None = next(coming, None)
+                if made is None:
                     return final
-                found[line.segment] = line
+                found[made.segment] = made
 
     def _part(self, segments: Sequence[Segment]) -> Iterator[Line]:
         """The lines of a part, in the order of the answer; then those that are missing."""
@@ -247,7 +247,7 @@ class _Run:
     def _stopped(self) -> bool:
         return self.over.is_set() or self.stop()
 
-    def _side_by_side(self, pieces: Sequence[Any], work: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
+    def _side_by_side(self, pieces: Sequence[Any], work: Callable[[Any], Iterator[Any]]) -> Generator[Any, None, None]:
         """What ``work`` makes of each piece, as it comes; several at once, begun in order."""
         inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
