@@ -167,7 +167,9 @@ class ChatServer:
         await asyncio.gather(*connections, return_exceptions=True)
 
     def _bind(self) -> socket.socket:
-        bound = socket.create_server(("127.0.0.1", self.port))
+        bound = socket.socket(proto=socket.IPPROTO_TCP)  # said, so that asyncio sets TCP_NODELAY
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", self.port))
         self.port = bound.getsockname()[1]
         return bound
 
