@@ -142,7 +142,7 @@ def as_document(answers: Sequence[Answer], segments: Sequence[Segment]) -> dict[
     """The document: of answers that need no joining by the model, all of them."""
     first = answers[0]
     if not isinstance(first, Chapters):
-        document: dict[str, Any] = msgspec.to_builtins(first)
+        document: dict[str, Any] = json.loads(msgspec.json.encode(first))
         return document
     starts = {segment.id: segment.start for segment in segments}
     found: dict[int, str] = {}

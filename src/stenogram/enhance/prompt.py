@@ -38,6 +38,8 @@ You translate the transcript of a recording{{language}} into {{target}}. Keep th
 {_RULES}"""
 _NUMBERED = re.compile(r"[ \t]*(?:\[(\d{1,6})\][.:]?|(\d{1,6})(?:[.):|](?=\s|$)))[ \t]*(.*)")
 """``[12] text`` as asked for, or ``12. text``, ``12) text``, ``12: text``, as some models will have it."""
+_BEGUN = re.compile(r"[ \t]*(?:\[\d{1,6}\][.:]?|\d{1,6}[.):|])[ \t]")
+"""The beginning of such a line: what comes before it is complete."""
 _FENCE = re.compile(r"\s*```\w*\s*")
 
 
@@ -76,6 +78,9 @@ class Reader:
             whole, self._rest = [*whole, self._rest], ""
         for row in whole:
             yield from self._take(row.strip())
+        if self._line is not None and _BEGUN.match(self._rest):
+            yield self._line
+            self._line = None
 
     def finish(self) -> Iterator[Answered]:
         """The last line."""
