@@ -19,7 +19,6 @@ from tools import tiny_gguf
 
 HAS_LLAMA = find_spec("llama_cpp") is not None
 TEXT = "1. so it was the best of times\n2. и это было 42 раза, не больше"
-TIMEOUT_S = 0.3
 
 
 def never() -> bool:
@@ -69,7 +68,7 @@ def ask(chat: Chat, text: str = TEXT, **options: Any) -> Answer:
 @contextlib.contextmanager
 def at_server(server: ChatServer, **facts: Any) -> Iterator[OpenAIChat]:
     """The endpoint of a server that runs, with short waits."""
-    endpoint = Endpoint(server.url, server.models[0], **{"timeout_s": TIMEOUT_S, **facts})
+    endpoint = Endpoint(server.url, server.models[0], **{"timeout_s": 30.0, **facts})
     chat = OpenAIChat(endpoint, pauses_s=(0.01, 0.01))
     try:
         yield chat

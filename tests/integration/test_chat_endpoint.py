@@ -29,7 +29,7 @@ SCHEMA = {"type": "object"}
 
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
-    with ChatServer() as running:
+    with ChatServer(tokens_per_s=1000) as running:
         yield running
 
 
@@ -67,7 +67,7 @@ FAILS: dict[Fault, tuple[type[EnhancementError], str, str]] = {
     "stalled": (ChatUnavailable, "not a word for 0.3 s", "--llm-timeout-s"),
     "not_json": (ChatRefused, "no answer of the OpenAI API", "--llm-base-url"),
     "not_sse": (ChatRefused, "no answer of the OpenAI API", "--llm-base-url"),
-    "empty": (ChatRefused, "no answer of the OpenAI API", "--llm-base-url"),
+    "empty": (ChatRefused, "without a word", "too long for its context"),
     "unauthorised": (ChatRefused, "status 401", "STENOGRAM_LLM_API_KEY"),
     "forbidden": (ChatRefused, "status 403", "STENOGRAM_LLM_API_KEY"),
     "no_model": (ChatRefused, "model not found", "--llm-model"),
@@ -114,9 +114,10 @@ def test_what_cannot_be_mended_says_what_to_do(server: ChatServer, chat: OpenAIC
     """One try; the error names the place, the cause and the remedy; the next question is answered."""
     server.fail(fault)
     kind, cause, advice = FAILS[fault]
+    timeout_s = 0.3 if "0.3 s" in cause else 30.0
 
-    with pytest.raises(kind) as raised:
-        chats.ask(chat)
+    with chats.at_server(server, timeout_s=timeout_s) as hasty, pytest.raises(kind) as raised:
+        chats.ask(hasty)
 
     assert raised.value.facts["where"] == server.url
     assert cause in str(raised.value)
@@ -187,13 +188,14 @@ def test_closing_the_chat_ends_all_work(server: ChatServer) -> None:
             chats.finish(answer)
 
 
-def test_only_silence_times_out(server: ChatServer, chat: OpenAIChat) -> None:
+def test_only_silence_times_out(server: ChatServer) -> None:
     """An answer may take longer than the timeout as long as words come."""
-    server.tokens_per_s = 30
+    server.tokens_per_s = 12
 
-    answer = chats.ask(chat)
+    with chats.at_server(server, timeout_s=0.8) as chat:
+        answer = chats.ask(chat)
 
-    assert answer.usage.answer_s > chats.TIMEOUT_S
+    assert answer.usage.answer_s > 0.8
     assert answer.text == TEXT
 
 
