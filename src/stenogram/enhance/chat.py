@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from stenogram.enhance.endpoint import Endpoint, said
 from stenogram.enhance.thought import Thought
 from stenogram.enhancement import ChatUsage, Message
-from stenogram.errors import Cancelled, ChatRefused
+from stenogram.errors import Cancelled
 from stenogram.protocols import Stop
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ RETRY_AFTER_MAX_S = 30.0
 
 _POLL_S = 0.1
 _CLOSE_S = 5.0
-_REFUSED = (400, 422)
+_REFUSED = (400, 422, 500)  # the last by the server of llama-cpp-python
 _BUSY, _FAULT = 429, 500
 _PARAMETERS = {
     "response_format": ("response_format", "json_schema", "structured output", "grammar"),
@@ -163,6 +163,7 @@ class OpenAIChat:
             question["max_completion_tokens"] = answer.limit
         async with asyncio.timeout(self.endpoint.timeout_s) as clock:
             stream = await client.chat.completions.create(**question, stream=True)
+            streams = stream.response.headers.get("content-type", "").startswith("text/event-stream")
             async with stream:
                 async for chunk in stream:
                     clock.reschedule(asyncio.get_running_loop().time() + self.endpoint.timeout_s)
@@ -170,11 +171,9 @@ class OpenAIChat:
                     if answer.overrun:  # the server does not keep to the limit
                         break
         if not answer.frames:
-            raise self.endpoint.nonsense("what it sends is no answer of the OpenAI API")
+            raise self.endpoint.wordless() if streams else self.endpoint.nonsense()
         if answer.finish == "content_filter":
-            raise ChatRefused(
-                model=self.model, where=self.endpoint.where, cause="its content filter ended the answer", advice=""
-            )
+            raise self.endpoint.filtered()
         if answer.finish is None:
             raise _CutOff
         return answer.end()

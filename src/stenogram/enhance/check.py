@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stenogram.config import Settings
-from stenogram.enhance import choose
+from stenogram.enhance.choose import open_chat
 from stenogram.enhance.endpoint import Endpoint
+from stenogram.enhance.gguf import GgufChat
 from stenogram.errors import EnhancementError
 
 if TYPE_CHECKING:
@@ -37,21 +38,24 @@ class ChatState:
     cause: str | None = None
     """What is in the way; None: nothing."""
     advice: str | None = None
-    """What to do about it."""
+    """What to do about it, where the cause does not say."""
 
     @property
     def ready(self) -> bool:
         """Whether it can be asked, as far as is known."""
-        return self.answers and self.has_model is not False
+        return self.cause is None
 
 
 def check(settings: Settings, timeout_s: float = TIMEOUT_S) -> ChatState:
-    """The state of the language model in the settings; ``timeout_s``: for each of at most two questions."""
-    if choose.in_process(settings):
-        chat = choose.open_chat(settings)
+    """The state of the language model in the settings; ``timeout_s``: for each of at most two questions.
+
+    It blocks, so not on an event loop.
+    """
+    chat = open_chat(settings)
+    if isinstance(chat, GgufChat):
         fault = chat.fault()
-        where = str(choose.path_in(settings.llm_model) or chat.model)
-        return ChatState(where, chat.model, answers=fault is None, has_model=fault is None, on_gpu=False, cause=fault)
+        here = fault is None
+        return ChatState(chat.model, chat.model, answers=here, has_model=here, on_gpu=False, cause=fault)
     endpoint = dataclasses.replace(Endpoint.of(settings), timeout_s=timeout_s)
     state = ChatState(endpoint.where, endpoint.model, answers=False)
     if endpoint.fault:
@@ -69,7 +73,8 @@ async def _asked(endpoint: Endpoint, state: ChatState) -> ChatState:
                 models = tuple(str(model.id) for model in page.data)
         except openai.APIStatusError as error:
             state = dataclasses.replace(state, answers=error.status_code < 500)  # noqa: PLR2004
-            return _with_error(state, endpoint.explain(error))
+            wrong_place = error.status_code == 404  # noqa: PLR2004
+            return _with_error(state, endpoint.nonsense(str(error)) if wrong_place else endpoint.explain(error))
         except (openai.OpenAIError, TimeoutError) as error:
             return _with_error(state, endpoint.explain(error))
         except (ValueError, TypeError, AttributeError) as error:  # something else answers there

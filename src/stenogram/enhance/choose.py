@@ -32,11 +32,6 @@ def open_chat(settings: Settings) -> Chat:
     return OpenAIChat(Endpoint.of(settings))
 
 
-def in_process(settings: Settings) -> bool:
-    """Whether the language model is a file of ours, and no endpoint is asked."""
-    return known(settings) is not None or path_in(settings.llm_model) is not None
-
-
 def known(settings: Settings) -> Model | None:
     """The chat model of ours that has the name in the settings."""
     try:

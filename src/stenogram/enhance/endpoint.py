@@ -132,7 +132,17 @@ class Endpoint:
         """It ended in the middle."""
         return self.absent(cause, "Try again; its log may say more.")
 
-    def nonsense(self, cause: str) -> ChatRefused:
+    def wordless(self) -> ChatRefused:
+        """It ends before it begins, as the server of llama-cpp-python does with what it cannot take in."""
+        advice = "The text may be too long for its context; its log may say more."
+        return ChatRefused(model=self.model, where=self.where, cause="it ends without a word", advice=advice)
+
+    def filtered(self) -> ChatRefused:
+        """It did not like the text."""
+        cause, advice = "its content filter ended the answer", "Choose another model with --llm-model."
+        return ChatRefused(model=self.model, where=self.where, cause=cause, advice=advice)
+
+    def nonsense(self, cause: str = "what it sends is no answer of the OpenAI API") -> ChatRefused:
         """What it says is not in the form of the API."""
         advice = (
             "Does an OpenAI-compatible chat endpoint answer there? Its address, --llm-base-url, usually ends in /v1."
@@ -163,7 +173,7 @@ class Endpoint:
             return self._status(error.status_code, said(error))
         if isinstance(error, openai.APIError):  # an error instead of the next word
             return self.broken_off(f"the answer broke off: {said(error)}")
-        return self.nonsense("what it sends is no answer of the OpenAI API")
+        return self.nonsense()
 
     def _status(self, status: int, message: str) -> ChatUnavailable | ChatRefused:
         cause = f"{message} (status {status})"

@@ -214,7 +214,7 @@ class GgufChat:
         with contextlib.suppress(queue.Empty):
             while child is self._child and (left_s := until - time.monotonic()) > 0:
                 reply = child.replies.get(timeout=left_s)
-                if reply is None:
+                if reply is None or self._closed:
                     break
                 if reply["ask"] == number and "piece" not in reply:
                     return

@@ -10,6 +10,7 @@ import codecs
 import contextlib
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -107,7 +108,8 @@ class Asked:
 
     def _say(self, request: dict[str, Any], asked: float, say: Callable[[str], None]) -> dict[str, Any]:
         """Answer, and tell what it cost; nothing more is said once it is stopped."""
-        prompt = self._prompt(request["messages"])
+        messages = [{**message, "content": self._harmless(message["content"])} for message in request["messages"]]
+        prompt = self._prompt(messages)
         tokens = self._model.tokenize(prompt.encode(), add_bos=False, special=True)
         room = request["context"] - len(tokens)
         if room < 1:
@@ -145,6 +147,13 @@ class Asked:
                         return
                     raise
                 yield None if llama_cpp.llama_vocab_is_eog(self._model._model.vocab, token) else token  # noqa: SLF001
+
+    def _harmless(self, text: str) -> str:
+        """The text without what the model takes for its own marks: who speaks must not be for a transcript to say."""
+        with_marks, without = (
+            self._model.tokenize(text.encode(), add_bos=False, special=marks) for marks in (True, False)
+        )
+        return text if with_marks == without else re.sub(r"([<\[])(?=\S)", r"\1 ", text)
 
     def _prompt(self, messages: list[dict[str, str]]) -> str:
         """The messages in the form that the model was taught."""
