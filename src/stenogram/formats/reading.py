@@ -163,7 +163,8 @@ def _with_words(segments: list[Segment], words: Sequence[Word]) -> list[Segment]
     for segment in segments:
         length = len(segment.text.split())
         mine = tuple(words[place : place + length])
-        if [word.word for word in mine] == segment.text.split():
+        here = all(segment.start <= _middle(word) <= segment.end for word in mine)
+        if here and [word.word for word in mine] == segment.text.split():
             place += length
             segment = replace(segment, words=mine)  # noqa: PLW2901 - the same one, with its words
         found.append(segment)
@@ -174,12 +175,16 @@ def _by_time(segments: list[Segment], words: Sequence[Word]) -> list[Segment]:
     """A word belongs to the last segment that has begun in the middle of it."""
     groups: list[list[Word]] = [[] for _ in segments]
     for word in words if segments else ():
-        begun = [place for place, segment in enumerate(segments) if segment.start <= (word.start + word.end) / 2]
+        begun = [place for place, segment in enumerate(segments) if segment.start <= _middle(word)]
         groups[max(begun, key=lambda place: segments[place].start) if begun else 0].append(word)
     return [
         replace(segment, words=_as_written(segment.text, tuple(group)))
         for segment, group in zip(segments, groups, strict=True)
     ]
+
+
+def _middle(word: Word) -> float:
+    return (word.start + word.end) / 2
 
 
 def _as_written(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
