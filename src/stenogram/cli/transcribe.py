@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,19 @@ from stenogram.app.known import diarization_of, voice_of
 from stenogram.app.transcribe import Request, resolve
 from stenogram.app.transcribe import transcribe as transcribe_one
 from stenogram.cache import workspace
-from stenogram.cli.exits import exit_code
+from stenogram.cli import outputs
+from stenogram.cli.editing import Edited, Editing
+from stenogram.cli.exits import exit_code, worst
 from stenogram.cli.inputs import STDIN, Names, expand
 from stenogram.cli.log import is_verbose, show_stats, verbose_option
 from stenogram.cli.models import asking
 from stenogram.cli.options import options_of
 from stenogram.cli.progress import Show, clock
 from stenogram.config import Settings
+from stenogram.enhancement import EnhanceOptions
 from stenogram.models.choose import choose
 from stenogram.pipeline.parts import Watch
-from stenogram.types import SubtitleOptions, Transcript
+from stenogram.types import SubtitleOptions
 
 GRANULARITIES: tuple[formats.Granularity, ...] = ("segment", "word")
 """Files hold everything; on the wire the client chooses."""
@@ -53,6 +55,22 @@ class Output:
     """Print each segment with its time as it comes."""
     speakers: bool = False
     """Tell who speaks; that is known at the end, so the segments are printed then."""
+    enhance: bool = False
+    """Have a language model go over the text; what it gives back is printed then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A recording's transcript, on its way out."""
+
+    source: Path
+    stem: str
+    """What its files are called."""
+    edited: Edited
+    show: Show
+    """What is known of how it was made."""
+    failure: errors.StenogramError | None = None
+    """Why no language model has been over it, although that was wished."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,6 +92,11 @@ class Output:
     metavar="NAME=FILE",
     help="Call a speaker by name: FILE holds 2 to 10 s in which only this person speaks. For each one known.",
 )
+@click.option(
+    "--enhance",
+    is_flag=True,
+    help="Have a language model clean the text up, by the --llm options; where it cannot, the text stays as it is.",
+)
 @click.option("--show/--no-show", default=None, help="Print the text with times as it comes. [default: on a terminal]")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object per recording on stdout.")
@@ -94,14 +117,14 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     request = api.with_people(request, settings)
     output = replace(output, speakers=request.diarize.diarize)
     if output.folder is not None:
-        _make_folder(output.folder)
+        outputs.make_folder(output.folder)
     log_facts(request.load)
     with App.open(settings) as app:
         app.model_for = functools.partial(choose, fetch=asking(settings))
         request = _checked(app, request)
         for problem in problems:
             _tell_failure(Path(str(problem.facts["path"])), problem, output)
-        code = max([_transcribe_all(app, request, sources, output), *map(exit_code, problems)])
+        code = worst([_transcribe_all(app, request, sources, output), *map(exit_code, problems)])
     if is_verbose():
         show_stats()
     sys.stdout.flush()  # here, where click still handles a reader that has left (``| head``)
@@ -109,19 +132,17 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
 
 
 def _output(given: dict[str, Any], count: int) -> Output:
-    names = tuple(
-        dict.fromkeys(name.strip() for value in given["formats_"] for name in value.split(",") if name.strip())
-    )
-    chosen = tuple(formats.format_named(name).name for name in names or ("text",))
+    chosen = outputs.chosen(given["formats_"])
     files = given["output_dir"] is not None or count > 1 or len(chosen) > 1
-    show = given["show"] if given["show"] is not None else not names and sys.stdout.isatty()
+    show = given["show"] if given["show"] is not None else not given["formats_"] and sys.stdout.isatty()
     return Output(
-        formats=tuple(dict.fromkeys(chosen)),
+        formats=chosen,
         folder=(given["output_dir"] or Path()) if files else None,
         subtitles=config.read(SubtitleOptions, {row.name: given[row.name] for row in config.rows(SubtitleOptions)}),
         quiet=given["quiet"] or given["as_json"],
         as_json=given["as_json"],
         lines=show and not given["quiet"] and not given["as_json"],
+        enhance=given["enhance"],
     )
 
 
@@ -158,31 +179,53 @@ def _known(values: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise errors.StorageError(path=folder, cause=error.strerror) from error
-
-
 def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output: Output) -> int:
     """Every recording in turn; one that fails is told and does not stop the others."""
     suffixes = {formats.format_named(name).suffix for name in output.formats}
     names = Names() if output.folder is None else Names.sparing(sources, output.folder, suffixes)
-    worst = 0
+    codes = []
     for source in sources:
         stem, renamed = names.stem(source)
         try:
-            live = output.lines and not output.speakers
+            live = output.lines and not output.speakers and not output.enhance
             with _readable(source, app.settings) as path, Show(str(source), output.quiet, live) as show:
                 if renamed:
                     show.say(f"{source}: another recording has the name of its results; they are called {stem}")
                 transcript = transcribe_one(app, replace(request, source=path), Watch(show))
-            _deliver(transcript, source, stem, output, show)
+            made = Result(source, stem, Edited(transcript), show)
+            codes.append(_clean_up(app, made, output) if output.enhance else 0)
+            if not output.enhance:
+                _deliver(made, output)
         except (errors.InputError, errors.EngineError, errors.DiarizationError, errors.StorageError) as error:
-            worst = max(worst, exit_code(error))
+            codes.append(exit_code(error))
             _tell_failure(source, error, output)
-    return worst
+    return worst(codes)
+
+
+def _clean_up(app: App, made: Result, output: Output) -> int:
+    """Deliver the text as a language model gives it back; as it was, where that fails or is stopped."""
+    editing = Editing(_name(made.source), output.quiet, output.lines)
+    try:
+        edited = editing.edit(app, made.edited.original, EnhanceOptions())
+    except (errors.EnhancementError, errors.ModelError) as error:
+        if not output.as_json:
+            end = "" if str(error).endswith(".") else "."
+            click.echo(
+                f"stenogram: {_name(made.source)} is not cleaned up, its text is as transcribed. {error}{end} "
+                "Then run the same command again: only this is left to do.",
+                err=True,
+            )
+        _deliver(replace(made, failure=error), output)
+        return exit_code(error)
+    except BaseException:  # Ctrl-C among them
+        _deliver(made, output)
+        raise
+    _deliver(replace(made, edited=edited), output)
+    return 0
+
+
+def _name(source: Path) -> str:
+    return "stdin" if source == STDIN else str(source)
 
 
 @contextmanager
@@ -202,33 +245,39 @@ def _readable(source: Path, settings: Settings) -> Iterator[Path]:
         yield spool
 
 
-def _deliver(transcript: Transcript, source: Path, stem: str, output: Output, show: Show) -> None:
-    if output.lines and output.speakers:
+def _deliver(made: Result, output: Output) -> None:
+    source, show, transcript = made.source, made.show, made.edited.written
+    told = made.edited.told
+    if output.lines and told is None and (output.speakers or output.enhance):
         show.print(transcript.segments)
-    bodies = {name: formats.render(transcript, name, output.subtitles, GRANULARITIES, stem) for name in output.formats}
+    bodies = {
+        name: formats.render(transcript, name, output.subtitles, GRANULARITIES, made.stem, told)
+        for name in output.formats
+    }
     written = []
     if output.folder is not None:
         for name, body in bodies.items():
-            path = output.folder / (stem + formats.format_named(name).suffix)
-            _write(path, body)
+            path = output.folder / (made.stem + formats.format_named(name).suffix)
+            outputs.write(path, body)
             written.append(path)
     elif not output.as_json and not (output.lines and output.formats == ("text",)):
         sys.stdout.write(bodies[output.formats[0]])
     if output.as_json:
-        _print_json(source, transcript, bodies if output.folder is None else {}, written, show.took_s)
+        _print_json(made, bodies if output.folder is None else {}, written)
     elif not output.quiet:
         speed = "from the cache" if show.cached else f"{transcript.duration / show.took_s:.0f}x real time"
         found = "" if transcript.segments else "; no speech found"
         click.echo(f"{source}: {clock(transcript.duration)} in {show.took_s:.1f} s, {speed}{found}", err=True)
+        if told is not None:
+            click.echo(f"{source}: {made.edited.summary()}", err=True)
         for path in written:
             click.echo(f"  wrote {path}", err=True)
 
 
-def _print_json(
-    source: Path, transcript: Transcript, bodies: dict[str, str], written: Sequence[Path], took_s: float
-) -> None:
+def _print_json(made: Result, bodies: dict[str, str], written: Sequence[Path]) -> None:
+    transcript, took_s, enhancement = made.edited.written, made.show.took_s, made.edited.enhancement
     facts = {
-        "file": str(source),
+        "file": str(made.source),
         "status": "succeeded",
         "duration": round(transcript.duration, 3),
         "elapsed": round(took_s, 3),
@@ -243,6 +292,12 @@ def _print_json(
     if transcript.diarizer:
         facts["diarizer"] = transcript.diarizer
         facts["speakers"] = list(dict.fromkeys(turn.speaker for turn in transcript.turns))
+    if enhancement is not None:
+        elapsed = round(made.edited.took_s, 3)
+        facts["enhancement"] = {"status": "completed", "elapsed": elapsed, **(made.edited.told or {})}
+    elif made.failure is not None:
+        failure = {"code": made.failure.code, "message": str(made.failure)}
+        facts["enhancement"] = {"status": "failed", "error": failure}
     for name, body in bodies.items():
         if name != "text":
             facts[name] = json.loads(body) if name.endswith("json") else body
@@ -256,15 +311,3 @@ def _tell_failure(source: Path, error: errors.StenogramError, output: Output) ->
         click.echo(json.dumps({"file": str(source), "status": "failed", "error": failure}, ensure_ascii=False))
     else:
         click.echo(f"stenogram: {message}", err=True)
-
-
-def _write(path: Path, body: str) -> None:
-    """Whole or not at all: a reader never meets half a file."""
-    part = path.with_name(f".stenogram-{os.getpid()}.part")
-    try:
-        part.write_text(body, encoding="utf-8", newline="")
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # a read-only file system refuses this too
-            part.unlink(missing_ok=True)
-        raise errors.StorageError(path=path, cause=error.strerror) from error
