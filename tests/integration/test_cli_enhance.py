@@ -196,6 +196,7 @@ def test_ctrl_c_in_clean_up_leaves_the_transcript_and_stops_the_model(
 
     until(lambda: server.stopped == 1)
     assert RAW in (tmp_path / "two_cities.txt").read_text()
+    assert "two_cities.wav is not cleaned up, its text is as transcribed." in told
     assert "the same command goes on from there" in told
     assert "Traceback" not in told
     assert process.returncode == 130

@@ -203,7 +203,8 @@ def printable(text: str) -> str:
 
 def difference(change: Change) -> str:
     """A change on one line."""
-    before, after = (f'"{printable(text)}"' if text else "nothing" for text in (change.before, change.after))
+    texts = (printable(text.strip() or text) for text in (change.before, change.after))
+    before, after = (f'"{text}"' if text else "nothing" for text in texts)
     return f"{change.id:>4}  {clock(change.start, millis=True)}  {before} -> {after}"
 
 

@@ -218,6 +218,8 @@ def _clean_up(app: App, made: Result, output: Output) -> int:
         _deliver(replace(made, failure=error), output)
         return exit_code(error)
     except BaseException:  # Ctrl-C among them
+        if not output.quiet:
+            click.echo(f"{_name(made.source)} is not cleaned up, its text is as transcribed.", err=True)
         _deliver(made, output)
         raise
     _deliver(replace(made, edited=edited), output)
