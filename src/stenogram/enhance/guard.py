@@ -25,8 +25,9 @@ rules, in order; the first that speaks is the reason:
    - A word may be replaced by one that sounds the same (there, their; recieve, receive), by another form of it (go,
      goes; красивый, красивая), by one written in one or two (any more, anymore); one of eight letters and more also by
      one with a single slip in it (goverment, government). ``likeness`` has the details.
-   - Light words (articles, forms of "be" and "do", "of", "to", "и", "в", "на"; ``vocabulary`` has them all) may come,
-     go, and take each other's place; phrases such as "you know" and "как бы" may go.
+   - Light words (articles, forms of "be" and "do", "of", "to", "и", "в", "на"; ``vocabulary`` has them all) may come
+     and go, and those of one group (in, on, at) take each other's place; phrases such as "you know" and "как бы" may
+     go.
    - Fillers (um, uh, э-э, ну) may go, and so may words that say the words before them once more (the the, i want to
      i want to); neither of them counts as a change.
    - Of all words of the original, so many may be changed, dropped and put in together (fillers, repetitions and
@@ -73,6 +74,126 @@ MOST_LONGER = 4
 """A translation is at most so many times as long as the original, in columns, or as many times shorter."""
 SHORT_WIDTH = 24
 """Columns; of shorter lines no length is absurd."""
+LATIN = (
+    "en de fr es it pt nl pl cs sk sl hr bs ro hu tr fi sv no nn da et lv lt sq ca eu gl cy is mt id ms vi tl sw af az "
+    "uz tk la br oc lb ht ha yo sn so ln mg mi haw jw su fo"
+)
+SCRIPTS = dict(
+    **dict.fromkeys(("ru", "uk", "be", "bg", "mk", "kk", "mn", "tg", "tt", "ba"), "CYRILLIC"),
+    **dict.fromkeys(("ar", "fa", "ur", "ps", "sd"), "ARABIC"),
+    **dict.fromkeys(("zh", "yue", "ja"), "CJK"),
+    **dict.fromkeys(("hi", "mr", "ne", "sa"), "DEVANAGARI"),
+    **dict.fromkeys(("he", "yi"), "HEBREW"),
+    **dict.fromkeys(("bn", "as"), "BENGALI"),
+    **dict.fromkeys(LATIN.split(), "LATIN"),
+    ko="HANGUL",
+    el="GREEK",
+    th="THAI",
+    ka="GEORGIAN",
+    hy="ARMENIAN",
+    ta="TAMIL",
+    te="TELUGU",
+)
+"""Target language -> script, as ``reading`` names it; of others any will do."""
+LONGEST_REPEAT = 4
+"""Words of a phrase that is said twice: "i want to i want to go"."""
+MOST_BLOCK = 40
+"""Words next to each other that differ, on either side, before nobody compares them any more."""
+
+
+def doubt(original: str, edit: str, language: str | None) -> Doubt | None:
+    """Why the edit of a line must not stand; None: it may.
+
+    ``language``: ISO 639-1 code; None: English for Latin letters, Russian for Cyrillic ones.
+    """
+    if original.strip() == edit.strip():
+        return None
+    if not _has_words(edit) and (_has_words(original) or not edit.strip()):
+        return "empty"
+    if is_remark(original, edit):
+        return "remark"
+    script = script_of(original)
+    if script is not None and _foreign(edit, script):
+        return "script"
+    vocabulary = vocabulary_of(language, script or script_of(edit))
+    before, after = read(original, vocabulary), read(edit, vocabulary)
+    if not same_numbers(before.numbers, after.numbers) or not _same_units(before.units, after.units):
+        return "numbers"
+    return _Comparison(before, after, vocabulary).doubt()
+
+
+def doubt_of_translation(original: str, edit: str, target: str) -> Doubt | None:
+    """Why the translation of a line must not stand; None: it may. ``target``: ISO 639-1 code."""
+    if not _has_words(edit):
+        return "empty" if _has_words(original) or not edit.strip() else None
+    if is_remark(original, edit):
+        return "remark"
+    code = target.lower().replace("_", "-").split("-")[0]
+    script = SCRIPTS.get(code)
+    if script is not None and _foreign(edit, script):
+        return "script"
+    if not _same_digits(original, edit, code):
+        return "numbers"
+    before, after = width(original), width(edit)
+    if max(before, after) > SHORT_WIDTH and max(before, after) > MOST_LONGER * min(before, after):
+        return "too_much"
+    return None
+
+
+def _same_digits(original: str, edit: str, target: str) -> bool:
+    """Whether each number in digits is on the other side too, in digits or words, in whatever order."""
+    before = read(original, vocabulary_of(None, script_of(original)))
+    after = read(edit, vocabulary_of(target, script_of(edit)))
+    return _covered(original, before, edit, after) and _covered(edit, after, original, before)
+
+
+def _covered(text: str, reading: Reading, other_text: str, other: Reading) -> bool:
+    """Whether the digits of one text are in the other: as they stand there, or put together with words."""
+    if not _plain(text) - _plain(other_text):
+        return True
+    own = Counter(_digits(number) for number in reading.numbers if not number.spoken)
+    return not own - Counter(_digits(number) for number in other.numbers)
+
+
+def _plain(text: str) -> Counter[str]:
+    """Numbers as they are written, without what parts thousands, hours and fractions."""
+    return Counter(re.sub(r"\D", "", found) for found in re.findall(r"\d+(?:[.,:\u00a0\u202f ]\d+)*", text))
+
+
+def _digits(number: Number) -> str:
+    return number.text.removesuffix(".00").replace(".", "")
+
+
+def _has_words(text: str) -> bool:
+    return any(map(str.isalnum, text))
+
+
+def _foreign(text: str, script: str) -> bool:
+    letters = scripts(text)
+    return letters[script] < SAME_SCRIPT * letters.total()
+
+
+def _same_units(before: Counter[str], after: Counter[str]) -> bool:
+    """The same symbols; cents may go into the dollars."""
+    if before == after:
+        return True
+    whole = any(before[symbol] for symbol in "$€£₽")
+    return whole and before - Counter({"¢": before["¢"]}) == after - Counter({"¢": after["¢"]})
+
+
+class _Comparison:
+    """The words of a line before and after."""
+
+    def __init__(self, before: Reading, after: Reading, vocabulary: Vocabulary) -> None:
+        self._before, self._after, self._vocabulary = before, after, vocabulary
+        self._changed = 0
+        self._moved: Counter[str] = Counter()
+        self._found: set[Doubt] = set()
+
+    def doubt(self) -> Doubt | None:
+        """Why the words must not stand so."""
+        before, after = self._before.tokens, self._after.tokens
+        pairs = matched([token.text for token in before], [token.text for token in after])
         ends = (len(before), len(after))
         for (a, b), (c, d) in pairwise([(-1, -1), *pairs, ends]):
             if (c, d) != (a + 1, b + 1):
@@ -100,10 +221,13 @@ SHORT_WIDTH = 24
         dropped = [n for n in range(len(before)) if n not in taken_before]
         added = [n for n in range(len(after)) if n not in taken_after]
         repeated = self._repeated([place + n for n in dropped])
-        pardoned = self._pardoned(place, before, [n for n in dropped if place + n not in repeated])
-        self._judge([before[n] for n in dropped if n not in pardoned and place + n not in repeated], "dropped")
+        dropped = [n for n in dropped if place + n not in repeated]
+        pardoned = self._pardoned(place, before, dropped)
+        self._judge([before[n] for n in dropped if n not in pardoned], "dropped")
         self._changed += len(pardoned)
         self._judge([after[n] for n in added], "added")
+        if set(dropped) - pardoned and added and not any(t.text == NUMBER or t.raw == "." for t in (*before, *after)):
+            self._found.add("too_much")
         if any(denies(before[i].text, after[j].text) for i in dropped for j in added):
             self._found.add("negation")
 
@@ -213,9 +337,7 @@ SHORT_WIDTH = 24
 
 def _says_again(tokens: Sequence[Token], run: Sequence[int], shift: int) -> bool:
     """Whether each word of a run is the one that stands ``shift`` words from it; numbers say nothing again."""
-    return all(
-        0 <= n + shift < len(tokens) and tokens[n].text == tokens[n + shift].text and tokens[n].text != NUMBER for n in run
-    )
+    return all(0 <= n + shift < len(tokens) and tokens[n].text == tokens[n + shift].text != NUMBER for n in run)
 
 
 def _joined(tokens: Sequence[Token]) -> str:

@@ -81,7 +81,7 @@ def _joined(numbers: Sequence[Number], first: int, whole: Number) -> int:
             return 0
         joined += number.text
         if joined == text + fraction:
-            return count if _may_join(numbers[first : first + count]) else 0
+            return count if count > 1 and _may_join(numbers[first : first + count]) else 0
     return 0
 
 

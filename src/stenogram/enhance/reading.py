@@ -150,7 +150,7 @@ def _items(text: str) -> Iterator[_Item]:
     end, glued, begins = 0, False, True
     for found in _PIECE.finditer(kinds):
         begin, gap = found.start(), kinds[end : found.start()]
-        begins = begins or gap != "." and any(mark in ".!?:_" for mark in gap)
+        begins = begins or (gap != "." and any(mark in ".!?:_" for mark in gap))
         written, kind = text[begin : found.end()], kinds[begin]
         if "&" in gap:
             yield _Item("a", Token("and", "and", name=False), apart=False, glued=False)

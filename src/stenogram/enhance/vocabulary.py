@@ -49,7 +49,13 @@ def vocabulary_of(language: str | None, script: str | None) -> Vocabulary:
     ``language`` is a code with or without a region; ``script`` as ``reading.script_of`` names it.
     """
     code = re.split("[-_]", (language or "").lower())[0]
-    if script == "CYRILLIC" and code in {"ru", "russian", "", "en", "english"}:
+    if (script == "CYRILLIC" or (script is None and code in {"ru", "russian"})) and code in {
+        "ru",
+        "russian",
+        "",
+        "en",
+        "english",
+    }:
         return _russian()
     if script in {"LATIN", None} and code in {"en", "english", "", "ru", "russian"}:
         return _english()
@@ -83,7 +89,8 @@ this these
 that those
 that which who
 who whom
-in on at to into for of
+in on at into
+to for
 then than
 much many
 less fewer
