@@ -56,7 +56,7 @@ def test_the_corpus_is_large_and_even() -> None:
     """Half English, half Russian; half good, half harmful; nothing twice."""
     edits = corpus()
 
-    assert len(edits) >= 110
+    assert len(edits) >= 200
     assert len({(edit["original"], edit["edit"]) for edit in edits}) == len(edits)
     for key, values in (("language", {"en", "ru"}), ("verdict", {"good", "harmful"})):
         assert {edit[key] for edit in edits} == values

@@ -74,7 +74,7 @@ MOST_LONGER = 4
 """A translation is at most so many times as long as the original, in columns, or as many times shorter."""
 SHORT_WIDTH = 24
 """Columns; of shorter lines no length is absurd."""
-LATIN = (
+_LATIN = (
     "en de fr es it pt nl pl cs sk sl hr bs ro hu tr fi sv no nn da et lv lt sq ca eu gl cy is mt id ms vi tl sw af az "
     "uz tk la br oc lb ht ha yo sn so ln mg mi haw jw su fo"
 )
@@ -85,7 +85,7 @@ SCRIPTS = dict(
     **dict.fromkeys(("hi", "mr", "ne", "sa"), "DEVANAGARI"),
     **dict.fromkeys(("he", "yi"), "HEBREW"),
     **dict.fromkeys(("bn", "as"), "BENGALI"),
-    **dict.fromkeys(LATIN.split(), "LATIN"),
+    **dict.fromkeys(_LATIN.split(), "LATIN"),
     ko="HANGUL",
     el="GREEK",
     th="THAI",

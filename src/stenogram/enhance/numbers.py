@@ -123,7 +123,7 @@ def _is_thousands(written: str, separator: str, language: str) -> bool:
 # --- words -----------------------------------------------------------------------------------------------------------
 
 ONE_AND_A_HALF = frozenset({"полтора", "полторы", "полутора"})
-POINTS = frozenset({"point", "запятая"})
+POINTS = frozenset({"point", "запятая", "точка"})
 _PARTS = (("десят", 1), ("сот", 2), ("тысячн", 3))
 """Russian: tenths, hundredths, thousandths."""
 

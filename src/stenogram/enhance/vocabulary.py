@@ -226,7 +226,7 @@ degree degrees °: °; number #: #; plus +: +; minus −: −
 def _english() -> Vocabulary:
     return Vocabulary(
         "en",
-        fillers=re.compile(r"u+[hm]+|e+r+m*|h*m+|[aeo]+h+"),
+        fillers=re.compile(r"u+[hm]+|e+r+m*|h+m+|m{3,}|[aeo]+h+"),
         negations=frozenset(_NEGATIONS.split()),
         light=frozenset(_LIGHT.split()),
         addable=frozenset({"have", "has"}),
@@ -261,7 +261,7 @@ _RUSSIAN_UNITS = """
 def _russian() -> Vocabulary:
     return Vocabulary(
         "ru",
-        fillers=re.compile(r"э+[мх]*|м{2,}|хм+|ну+|а{2,}"),
+        fillers=re.compile(r"э+[мх]*|м{3,}|хм+|ну+|а{2,}"),
         negations=frozenset(_RUSSIAN_NEGATIONS.split()),
         light=frozenset(_RUSSIAN_LIGHT.split()),
         addable=frozenset(),
