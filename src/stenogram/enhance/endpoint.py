@@ -139,6 +139,16 @@ class Endpoint:
         )
         return ChatRefused(model=self.model, where=self.where, cause=cause, advice=advice)
 
+    def lacking(self) -> ChatRefused:
+        """It has no such model."""
+        cause, advice = f"it has no model {self.model!r}", self._remedy(_NOT_FOUND)
+        return ChatRefused(model=self.model, where=self.where, cause=cause, advice=advice)
+
+    def beside(self, path: str) -> str:
+        """The address of something beside the OpenAI API on the same server."""
+        address = urlsplit(self.base_url)
+        return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{path}"
+
     def explain(self, error: Exception) -> ChatUnavailable | ChatRefused:
         """What an error of the client means."""
         import openai
