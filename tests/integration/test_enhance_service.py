@@ -33,14 +33,14 @@ from tests import scenes
 from tests.integration.conftest import serving
 from tests.service import CALLER, REAL, fake, submit, supervise, until, wait_for
 
-SAID = ("well i dont know", "she has left", "HARM me not", "we met at noon")
-CLEAN = ("Well i dont know.", "She has left.", "HARM me not", "We met at noon.")
+SAID = ("well i dont know", "she has left", "it costs 20 dollars", "we met at noon")
+CLEAN = ("Well i dont know.", "She has left.", "it costs 20 dollars", "We met at noon.")
 
 
 def corrected(messages: Sequence[Message]) -> str:
-    """Each line with a capital and a full stop."""
+    """Each line with a capital and a full stop, and 30 for 20, which no guard lets pass."""
     rows = re.findall(r"^\[(\d+)\] (.*)$", messages[-1]["content"], re.MULTILINE)
-    return "\n".join(f"[{number}] {text[0].upper()}{text[1:]}." for number, text in rows)
+    return "\n".join(f"[{number}] {text[0].upper()}{text[1:].replace('20', '30')}." for number, text in rows)
 
 
 def transcript_of(said: Sequence[str], model: str = "moonshine-tiny-en") -> Transcript:
@@ -456,7 +456,7 @@ def test_changes_are_taken_back_and_accepted_one_by_one(shared: Site, client: ht
     client.post(path(job_id))
     view = until(lambda: ended(client, job_id))
     assert view["text_with_accepted"] == view["enhanced_text"] == " ".join(CLEAN)
-    assert [(kept["segment"], kept["reason"]) for kept in view["kept"]] == [(2, "too_much")]
+    assert [(kept["segment"], kept["reason"]) for kept in view["kept"]] == [(2, "numbers")]
     assert view["usage"]["completion_tokens"] > 0
     assert (view["model"], view["language"]) == ("mistral:7b-instruct", "en")
     first = view["changes"][0]
@@ -501,7 +501,7 @@ def test_other_kinds_are_beside_the_clean_text(shared: Site, client: httpx2.Clie
     client.post(path(job_id, "enhance-stream"), json={"kind": "translation", "target_language": "French"})
     translated: dict[str, Any] = {"enhanced": True, "kind": "translation", "target_language": "fr"}
     vtt = client.get(f"/api/v1/transcriptions/{job_id}", params={**translated, "format": "vtt"}).text
-    assert vtt.count("Bonjour.") == 4
+    assert vtt.count("Bonjour.") == 3  # a number must stay
     assert "00:00:03.000 --> 00:00:04.000" in vtt
     for wish in ({"kind": "poem"}, {"kind": "translation", "target_language": "Klingonese"}):
         assert client.post(path(job_id), json=wish).status_code == 400
@@ -527,7 +527,7 @@ def test_metrics_tell_what_it_cost(shared: Site, client: httpx2.Client) -> None:
         return figures.get(name, 0.0) - before.get(name, 0.0)
 
     before = told()
-    site.over(site.begun(site.transcribed(["these words are new", "HARM me not"])))
+    site.over(site.begun(site.transcribed(["these words are new", "it costs 20 dollars"])))
     site.chat.fault = "forbidden"
     site.over(site.begun(site.transcribed(["something else"])))
     failed = 'stenogram_enhancements_total{outcome="failed"}'
@@ -537,7 +537,7 @@ def test_metrics_tell_what_it_cost(shared: Site, client: httpx2.Client) -> None:
     assert gone('stenogram_enhancements_total{outcome="completed"}') == 1
     assert gone("stenogram_enhancement_lines_total") == 2
     assert gone("stenogram_enhancement_lines_kept_total") == 1
-    assert gone('stenogram_enhancement_tokens_total{kind="completion"}') == 9
+    assert gone('stenogram_enhancement_tokens_total{kind="completion"}') == 10
     assert gone('stenogram_enhancement_tokens_total{kind="prompt"}') > 9
     assert figures["stenogram_enhancement_tokens_per_second"] > 0
     assert figures["stenogram_enhancement_first_token_seconds"] >= 0
