@@ -45,8 +45,12 @@ def test_one_worker_for_each_gpu_that_computes(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(
     ("wished", "chat_workers", "devices"),
-    [("cpu", 1, ["cpu", "chat"]), ("cuda:1,cpu", 2, ["cuda:1", "cpu", "chat", "chat"]), ("cpu", 0, ["cpu"])]
-    + [("none", 1, [])],
+    [
+        ("cpu", 1, ["cpu", "chat"]),
+        ("cuda:1,cpu", 2, ["cuda:1", "cpu", "chat", "chat"]),
+        ("cpu", 0, ["cpu"]),
+        ("none", 1, []),
+    ],
 )
 def test_who_asks_language_models_is_beside_those_who_transcribe(
     tmp_path: Path, wished: str, chat_workers: int, devices: list[str]
