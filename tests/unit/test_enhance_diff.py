@@ -242,7 +242,8 @@ def test_any_of_the_changes_can_be_applied_alone(edit: tuple[Transcript, list[Li
 
     for before, after in zip(transcript.segments, apply(transcript, some).segments, strict=True):
         text = before.text
-        for change in sorted((c for c in some if c.segment == before.id), key=lambda c: c.at, reverse=True):
+        own = [change for change in some if change.segment == before.id]
+        for change in sorted(own, key=lambda change: change.id, reverse=True):
             text = text[: change.at] + change.after + text[change.at + len(change.before) :]
         assert after.text == text
         if not before.words:
