@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -191,23 +191,25 @@ def test_a_killed_worker_s_job_goes_on_where_it_was(site: Site) -> None:
     assert "line 11 " in second
 
 
-def test_an_absent_endpoint_fails_the_job_and_never_the_transcript(working: Site) -> None:
+def test_an_absent_endpoint_fails_the_job_and_never_the_transcript(site: Site) -> None:
     """With its reason; asked for later it works."""
-    site = working
+    house = site.house
+    with ChatServer() as gone:
+        house.settings = replace(house.settings, llm_base_url=gone.url)
     job_id = site.transcribed(enhance="always")
-    site.chat.fault = "forbidden"
-    [job] = until(lambda: children(site.house, job_id))
-    failed = site.over(job)
+    [job] = children(house, job_id)
+    with supervised(house):
+        failed = site.over(job)
 
-    assert (failed.state, failed.error_code) == ("failed", "chat_refused")
-    standing = enhancing.report(site.house, CALLER, job_id).standing
-    assert (standing.status, standing.error_code) == ("failed", "chat_refused")
-    assert site.chat.url.removesuffix("/v1").removeprefix("http://") in str(standing.reason)
-    assert jobs.find(site.house, CALLER, job_id).state == "succeeded"
-    assert jobs.transcript(site.house, CALLER, job_id).text == " ".join(SAID)
-    site.chat.fault = None
-    assert site.over(site.begun(job_id)).state == "succeeded"
-    assert enhancing.report(site.house, CALLER, job_id).standing.status == "completed"
+        assert (failed.state, failed.error_code) == ("failed", "chat_unavailable")
+        standing = enhancing.report(house, CALLER, job_id).standing
+        assert (standing.status, standing.error_code) == ("failed", "chat_unavailable")
+        assert f"127.0.0.1:{gone.port}" in str(standing.reason)
+        assert jobs.find(house, CALLER, job_id).state == "succeeded"
+        assert jobs.transcript(house, CALLER, job_id).text == " ".join(SAID)
+        with ChatServer(say=corrected, port=gone.port):
+            assert site.over(site.begun(job_id)).state == "succeeded"
+    assert enhancing.report(house, CALLER, job_id).standing.status == "completed"
 
 
 def children(house: House, job_id: str) -> list[Job]:
