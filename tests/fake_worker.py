@@ -67,7 +67,9 @@ engine = FakeEngine(say=say, batch_size=1, parallelism=1)
 
 def open_house(settings: Settings, server: ServerSettings) -> House:
     house = House.open(settings, server)
-    return replace(house, app=make_app(engine=engine, cache=LoggingCache(open_cache(settings)), settings=settings))
+    app = make_app(engine=engine, cache=LoggingCache(open_cache(settings)), settings=settings)
+    app.chat_for = house.app.chat_for
+    return replace(house, app=app)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pytest
 from stenogram.app import jobs
 from stenogram.app.house import House
 from stenogram.app.letter import letter_of
-from stenogram.job import Caller, Job, Media
+from stenogram.job import CHAT_DEVICE, Caller, Job, Media
 from stenogram.jobs.supervisor import Start, Supervisor
 
 CALLER = Caller()
@@ -30,14 +30,16 @@ def fake(log: Path, delay_s: float) -> tuple[str, ...]:
     return (sys.executable, str(FAKE_WORKER), str(log), str(delay_s))
 
 
-def supervise(house: House, command: Sequence[str] = REAL, workers: int = 1, host: str | None = None) -> Supervisor:
+def supervise(
+    house: House, command: Sequence[str] = REAL, workers: int = 1, host: str | None = None, chat_workers: int = 0
+) -> Supervisor:
     """A supervisor, not started yet."""
     start = Start(command, letter_of(house.settings, house.server))
     supervisor = Supervisor(
         house.db,
         house.queue,
         start,
-        ("cpu",) * workers,
+        ("cpu",) * workers + (CHAT_DEVICE,) * chat_workers,
         lease_s=house.server.lease_s,
         max_crashes=house.server.max_crashes,
     )

@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stenogram import performance as performance
     from stenogram.app import App as App
+    from stenogram.app.api import enhance_transcript as enhance_transcript
     from stenogram.app.api import stream as stream
     from stenogram.app.api import transcribe as transcribe
     from stenogram.config import Settings as Settings
     from stenogram.diarization.rename import rename_speakers as rename_speakers
+    from stenogram.enhance.diff import apply as apply_changes
+    from stenogram.enhancement import Change as Change
+    from stenogram.enhancement import Enhancement as Enhancement
     from stenogram.errors import StenogramError as StenogramError
     from stenogram.formats import render as render
     from stenogram.types import Segment as Segment
@@ -30,12 +34,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "App": "stenogram.app",
+    "Change": "stenogram.enhancement",
+    "Enhancement": "stenogram.enhancement",
     "Segment": "stenogram.types",
     "Settings": "stenogram.config",
     "StenogramError": "stenogram.errors",
     "SubtitleOptions": "stenogram.types",
     "Transcript": "stenogram.types",
     "Word": "stenogram.types",
+    "apply_changes": "stenogram.enhance.diff:apply",
+    "enhance_transcript": "stenogram.app.api",
     "rename_speakers": "stenogram.diarization.rename",
     "render": "stenogram.formats",
     "stream": "stenogram.app.api",
@@ -44,12 +52,16 @@ _HOMES = {
 
 __all__ = [
     "App",
+    "Change",
+    "Enhancement",
     "Segment",
     "Settings",
     "StenogramError",
     "SubtitleOptions",
     "Transcript",
     "Word",
+    "apply_changes",
+    "enhance_transcript",
     "rename_speakers",
     "render",
     "stream",
@@ -60,7 +72,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used."""
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        module, _, attribute = _HOMES[name].partition(":")
+        return getattr(importlib.import_module(module), attribute or name)
     if name == "performance":
         return importlib.import_module("stenogram.performance")
     raise AttributeError(f"module 'stenogram' has no attribute {name!r}")

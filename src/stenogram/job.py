@@ -9,7 +9,16 @@ from typing import Any, Literal
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 JobSource = Literal["service", "openai", "v1"]
 """Which of the server's faces took the job in: that of R1 to R9, the OpenAI wire, or ``/api/v1``."""
+Lane = Literal["speech", "chat"]
+"""Whose work a job is: of the workers that compute, or of those that ask a language model. Neither does the other's."""
+CHAT_DEVICE = "chat"
+"""What the device of a worker of the lane ``chat`` is called."""
 UNFINISHED: tuple[JobState, ...] = ("queued", "running")
+
+
+def lane_of(device: str) -> Lane:
+    """The lane of a worker, by its device."""
+    return "chat" if device == CHAT_DEVICE else "speech"
 
 
 @dataclass(frozen=True, slots=True)

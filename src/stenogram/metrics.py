@@ -1,6 +1,7 @@
 """What runs cost, counted from their events: seconds of sound, of work in each stage, and until the first text.
 
-``Tally`` adds up all runs of a process; ``Tally.run`` gives the listener of one.
+``Tally`` adds up all runs of a process; ``Tally.run`` gives the listener of one. ``Chats`` adds up what language models
+did.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from stenogram import events
+from stenogram.enhancement import Enhancement
 from stenogram.events import Stage
 
 Clock = Callable[[], float]
@@ -93,6 +95,39 @@ class Tally:
         """Begin again at zero; runs under way are added whole when they end."""
         with self._lock:
             self._counts = Counts()
+
+
+@dataclass(slots=True)
+class Chats:
+    """What language models did in this process; for one thread at a time."""
+
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    answer_s: float = 0.0
+    """From the questions to the ends of their answers; those side by side count each."""
+    first_token_s: float = 0.0
+    """Until the first piece of an answer: the mean of each run, summed over ``asked``."""
+    asked: int = 0
+    """Runs for which something was asked: the others were known."""
+    lines: int = 0
+    kept: int = 0
+    """Of ``lines``: the guard kept the original."""
+
+    def add(self, made: Enhancement) -> None:
+        """Count what came of a run."""
+        usage = made.usage
+        self.completed += 1
+        self.prompt_tokens += usage.prompt_tokens
+        self.completion_tokens += usage.completion_tokens
+        self.answer_s += usage.answer_s
+        if usage.first_token_s is not None:
+            self.first_token_s += usage.first_token_s
+            self.asked += 1
+        self.lines += len(made.lines)
+        self.kept += len(made.kept)
 
 
 @dataclass(slots=True)

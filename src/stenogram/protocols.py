@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from stenogram.enhancement import ChatUsage, Message
+from stenogram.job import Lane
 from stenogram.types import (
     Chunk,
     ChunkOptions,
@@ -228,7 +229,10 @@ class Transaction(Protocol):
 
 
 class JobQueue(Protocol):
-    """Delivers the ids of jobs to workers, at least once. What a job is, and its state, stands in the table of jobs."""
+    """Delivers the ids of jobs to workers, at least once. What a job is, and its state, stands in the table of jobs.
+
+    So does its lane: each is delivered to the workers of its own lane alone.
+    """
 
     def submit(self, transaction: Transaction, job_id: str, rank: int, lock: str | None) -> None:
         """Have a job delivered once the transaction is committed.
@@ -245,8 +249,8 @@ class JobQueue(Protocol):
         """Find jobs that wait and would never be delivered; called now and then."""
         ...
 
-    def work(self, handler: Callable[[str], None], stop: threading.Event) -> None:
-        """Call ``handler`` with the id of each job, one at a time, until ``stop`` is set; for a thread of its own.
+    def work(self, handler: Callable[[str], None], stop: threading.Event, lane: Lane = "speech") -> None:
+        """Call ``handler`` with the id of each job of a lane, one at a time, until ``stop``; for a thread of its own.
 
         A database that is gone is waited for. What the handler raises ends the work.
         """

@@ -35,10 +35,9 @@ class Server:
 def serving(home: Path, *flags: str, ready: bool = True, **environ: str) -> Iterator[Server]:
     """Start a server on a free port, wait until it is ready, and stop it as Ctrl-C would."""
     command = [sys.executable, "-m", "stenogram.cli.main", "serve", "--port", "0", *flags]
-    known = {name: value for name, value in os.environ.items() if not name.startswith(("STENOGRAM_", "DB_"))}
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**known, "STENOGRAM_HOME": str(home), **environ}
-    )
+    known = {name: value for name, value in os.environ.items() if not name.startswith(("STENOGRAM_", "DB_", "LLM_"))}
+    own = {"STENOGRAM_HOME": str(home), "STENOGRAM_LLM_WORKERS": "0"}  # the latter where a test wants it
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**known, **own, **environ})
     assert process.stderr is not None
     lines: list[str] = []
     url = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import socket
 import subprocess
 import sys
 from collections.abc import Generator
@@ -12,8 +13,11 @@ from typing import assert_type
 import pytest
 
 import stenogram
-from stenogram.errors import EmptyFile, OptionError
-from stenogram.types import Segment, Transcript
+from stenogram.config import Settings
+from stenogram.enhancement import Enhancement
+from stenogram.errors import ChatUnavailable, EmptyFile, OptionError
+from stenogram.testing.chat_server import ChatServer
+from stenogram.types import Segment, Transcript, Word
 
 
 def test_a_transcript_has_text_segments_and_words_with_types(beckett: Path) -> None:
@@ -53,7 +57,10 @@ def test_an_error_survives_the_way_to_another_process() -> None:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    script = "import sys, stenogram; print([m for m in ('numpy', 'av', 'onnxruntime', 'click') if m in sys.modules])"
+    script = (
+        "import sys, stenogram; "
+        "print([m for m in ('numpy', 'av', 'onnxruntime', 'click', 'openai', 'httpx') if m in sys.modules])"
+    )
 
     result = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
 
@@ -78,3 +85,43 @@ def test_models_named_in_the_settings_are_in_memory_before_the_first_request(cap
     with stenogram.App.open(stenogram.Settings(preload="moonshine-tiny-en, base")) as app:
         assert [model.name for model in app.models.resident()] == ["moonshine-tiny-en"]
     assert "base is not preloaded" in caplog.text
+
+
+def test_a_transcript_is_cleaned_up_and_changes_are_taken_one_by_one(tmp_path: Path) -> None:
+    words = tuple(Word(word, float(place), place + 0.9) for place, word in enumerate(["well", "i", "dont", "know"]))
+    transcript = Transcript((Segment(0, 0.0, 4.0, "well i dont know", words),), 4.0, "en")
+    with ChatServer(say=lambda _messages: "[1] Well, I don't know.") as server:
+        found = stenogram.enhance_transcript(transcript, llm_base_url=server.url, home=tmp_path)
+        again = stenogram.enhance_transcript(transcript, llm_base_url=server.url, home=tmp_path)
+
+    assert_type(found, Enhancement)
+    assert found.text == "Well, I don't know."
+    assert stenogram.apply_changes(transcript, found.changes).text == found.text
+    assert stenogram.apply_changes(transcript, found.changes[:1]).text == "Well, i dont know"
+    assert stenogram.apply_changes(transcript, []) == transcript
+    assert (found.cached, again.cached, again.lines) == (False, True, found.lines)
+    assert len(server.requests) == 1
+
+
+def test_a_summary_is_a_document(tmp_path: Path) -> None:
+    transcript = Transcript((Segment(0, 0.0, 4.0, "ann calls ben tomorrow"),), 4.0, "en")
+    answer = '{"summary": "A call.", "action_items": [{"task": "call Ben", "owner": "Ann"}]}'
+    with (
+        ChatServer(say=lambda _messages: answer) as server,
+        stenogram.App.open(Settings(home=str(tmp_path), llm_base_url=server.url)) as app,
+    ):
+        found = stenogram.enhance_transcript(transcript, kind="summary", app=app)
+        with pytest.raises(OptionError, match="give it to App"):
+            stenogram.enhance_transcript(transcript, app=app, llm_model="another")
+    with pytest.raises(OptionError, match="did you mean target_language"):
+        stenogram.enhance_transcript(transcript, target_langauge="de")
+
+    assert found.document == {"summary": "A call.", "action_items": [{"task": "call Ben", "owner": "Ann"}]}
+
+
+def test_without_a_language_model_the_error_says_what_to_do(tmp_path: Path) -> None:
+    transcript = Transcript((Segment(0, 0.0, 4.0, "hello"),), 4.0, "en")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(ChatUnavailable, match="does not answer"):
+        stenogram.enhance_transcript(transcript, llm_base_url=f"http://127.0.0.1:{port}/v1", home=tmp_path)

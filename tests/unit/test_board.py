@@ -262,7 +262,7 @@ def test_the_state_holds_what_is_promised_and_no_details(house: House) -> None:
     assert len(state["queued"]) == state["counters"]["queued"] == 30
     assert not [secret for secret in scenes.SECRETS if secret in str(state)]
     assert set(state) == {
-        *("version", "time", "auth", "health", "models", "workers", "gpus", "counters", "callbacks"),
+        *("version", "time", "auth", "health", "models", "workers", "chat_workers", "gpus", "counters", "callbacks"),
         *("queued", "processing", "cpu", "history"),
     }
 

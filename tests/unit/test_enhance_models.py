@@ -14,9 +14,10 @@ from stenogram.enhance import gguf_header
 from stenogram.enhance.chat import OpenAIChat
 from stenogram.enhance.check import check
 from stenogram.enhance.choose import open_chat
+from stenogram.enhance.endpoint import Endpoint
 from stenogram.enhance.gguf import LIBRARY, GgufChat
 from stenogram.enhance.thought import Thought
-from stenogram.errors import ChatNotInstalled, ModelError, ModelNotInstalled
+from stenogram.errors import ChatNotInstalled, ChatRefused, ModelError, ModelNotInstalled
 from stenogram.models import transfer
 from tests import chats
 from tools import tiny_gguf
@@ -162,3 +163,14 @@ def test_thoughts_are_left_out(text: str, shown: str, size: int) -> None:
 def test_a_thought_that_the_question_opened(size: int) -> None:
     """Ends like any other."""
     assert taken("so, 42\n</think>\n\nyes", size, thinking=True) == "yes"
+
+
+def test_offline_asks_this_machine_only() -> None:
+    here = Endpoint.of(Settings(offline=True))
+    elsewhere = Endpoint.of(Settings(offline=True, llm_base_url="https://models.example.com/v1"))
+
+    assert here.fault is None
+    assert elsewhere.fault is not None
+    assert "--offline" in elsewhere.fault
+    with pytest.raises(ChatRefused, match="--offline"):
+        next(OpenAIChat(elsewhere).answer([], max_tokens=1, temperature=0.0, stop=lambda: False))

@@ -20,9 +20,8 @@ from stenogram.app.house import House
 from stenogram.cli.main import main
 from stenogram.config import ServerSettings, Settings
 from stenogram.errors import DatabaseError, SchemaOutdated
-from stenogram.job import Media
 from stenogram.server.run import prepare
-from stenogram.store import jobs, results, schema, whisper_models
+from stenogram.store import claims, results, schema, whisper_models
 from stenogram.store.database import Database, Transaction
 from stenogram.store.tables import metadata
 from stenogram.store.whisper_models import Setting
@@ -94,21 +93,28 @@ def test_an_upgrade_of_what_is_up_to_date_changes_nothing(empty: Database) -> No
     assert rows(empty, "SELECT model FROM downloads") == [("tiny",)]
 
 
-def test_results_of_the_first_tables_are_read(empty: Database) -> None:
+def test_jobs_and_results_of_the_first_tables_are_read(empty: Database) -> None:
     with empty.write() as tx:
         config = schema._config()
         config.attributes["connection"] = tx.connection
         command.upgrade(config, "0001")
+    names = "id kind state source priority rank model options delete_media attempt crashes progress advanced created_at"
+    values = "'j1', 'transcribe', 'queued', 'v1', 0, 0, 'auto', '{}', FALSE, 0, 0, 0, FALSE, 1.0, 1.0, FALSE, FALSE"
+    execute(
+        empty,
+        f"INSERT INTO jobs ({', '.join(names.split())}, queued_at, cancel_requested, cached) VALUES ({values})",  # noqa: S608
+    )
     with empty.write() as tx:
-        job, _ = jobs.put(tx, jobs.NewJob("v1", Media("none.wav", "00" * 32, 1, "none.wav"), "auto", {}))
-        results.put(tx, job.id, results.pack(Transcript((), 1.0)))
+        results.put(tx, "j1", results.pack(Transcript((), 1.0)))
     with pytest.raises(SchemaOutdated, match="stenogram db upgrade"):
         schema.check(empty)
     schema.upgrade(empty)
 
     with empty.read() as connection:
-        assert results.find(connection, job.id) == Transcript((), 1.0)
-        assert results.names_of(connection, job.id) == {}
+        assert results.find(connection, "j1") == Transcript((), 1.0)
+        assert results.names_of(connection, "j1") == {}
+        assert claims.next_id(connection, "speech") == "j1"
+        assert claims.next_id(connection, "chat") is None
     assert schema.differences(empty) == []
 
 

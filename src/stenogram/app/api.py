@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +12,12 @@ from types import MappingProxyType
 from typing import Any
 
 from stenogram import config, events
-from stenogram.app import diarize
+from stenogram.app import diarize, enhance
 from stenogram.app import transcribe as use_case
 from stenogram.app.root import App
 from stenogram.config import Settings
 from stenogram.diarization.rename import check_person
+from stenogram.enhancement import Enhancement, EnhanceOptions
 from stenogram.errors import FileNotReadable, OptionError
 from stenogram.pipeline.parts import Watch
 from stenogram.types import (
@@ -33,6 +34,8 @@ from stenogram.types import (
 
 GROUPS = (Settings, DecodeOptions, VadOptions, TranscribeOptions, DiarizeOptions, LoadOptions)
 """Every option group of one recording, in the order in which they are shown."""
+ENHANCE_GROUPS = (EnhanceOptions, Settings)
+"""Every option group of clean-up."""
 Speakers = Mapping[str, str | os.PathLike[str]]
 """Names of known speakers, and a recording of each."""
 
@@ -81,14 +84,41 @@ def stream(
         return (yield from use_case.stream(opened, with_people(request, opened.settings), Watch(listener)))
 
 
+def enhance_transcript(
+    transcript: Transcript,
+    *,
+    app: App | None = None,
+    progress: Callable[[float], None] = lambda _share: None,
+    **options: Any,
+) -> Enhancement:
+    """Have a language model clean a transcript up, translate it, or say what it is about; checked line by line.
+
+    Options are those of ``stenogram enhance --help``, with underscores: ``kind="summary"``, ``target_language="de"``,
+    ``llm_model="mistral:7b-instruct"``, ``llm_base_url=...``; what is not given comes from the environment, then from
+    the default. The transcript stays as it is: ``Enhancement.changes`` say how the clean text differs, and
+    ``apply_changes`` puts all or some of them in. ``progress`` takes the share that is through. Raises
+    ``StenogramError``: ``ChatUnavailable`` where no model answers.
+
+    >>> import stenogram
+    >>> transcript = stenogram.transcribe("talk.mp4")                                            # doctest: +SKIP
+    >>> found = stenogram.enhance_transcript(transcript)                                         # doctest: +SKIP
+    >>> clean = stenogram.apply_changes(transcript, found.changes)                               # doctest: +SKIP
+    >>> stenogram.enhance_transcript(transcript, kind="summary").document["summary"]             # doctest: +SKIP
+    """
+    _refuse_unknown(options, ENHANCE_GROUPS)
+    if app is not None:
+        _refuse_own(app, options)
+    wish = config.read(EnhanceOptions, options)
+    with nullcontext(app) if app else App.open(config.read(Settings, options)) as opened:
+        return enhance.enhance(opened, transcript, wish, progress)
+
+
 def _prepare(
     source: Path, app: App | None, options: Mapping[str, Any], known: Speakers
 ) -> tuple[Settings, use_case.Request]:
     if app is None:
         return read(source, options, known)
-    for row in config.rows(Settings):
-        if row.name in options and row.name not in ("model", "profile"):
-            raise OptionError(name=row.name, value=options[row.name], cause="is the app's; give it to App.open")
+    _refuse_own(app, options, besides=("model", "profile"))
     return read(source, {"model": app.settings.model, "profile": app.settings.profile, **options}, known)
 
 
@@ -102,11 +132,7 @@ def read(
 
     Raises ``OptionError`` for an unknown name or a bad value, ``FileNotReadable`` for a known speaker without a file.
     """
-    known = [row.name for group in GROUPS for row in config.rows(group)]
-    for name in given.keys() - set(known):
-        near = difflib.get_close_matches(name, known, n=1)
-        cause = f"no such option; did you mean {near[0]}?" if near else "no such option"
-        raise OptionError(name=name, value=given[name], cause=cause)
+    _refuse_unknown(given, GROUPS)
     environ = config.environment() if environ is None else environ
     settings = config.read(Settings, given, environ)
     run = RunOptions(
@@ -123,6 +149,21 @@ def read(
         diarize=diarize.read(given, environ, known=bool(known_speakers)),
         known_speakers=_known(known_speakers),
     )
+
+
+def _refuse_unknown(given: Mapping[str, Any], groups: Sequence[type]) -> None:
+    known = [row.name for group in groups for row in config.rows(group)]
+    for name in given.keys() - set(known):
+        near = difflib.get_close_matches(name, known, n=1)
+        cause = f"no such option; did you mean {near[0]}?" if near else "no such option"
+        raise OptionError(name=name, value=given[name], cause=cause)
+
+
+def _refuse_own(app: App, given: Mapping[str, Any], besides: Sequence[str] = ()) -> None:
+    """What an open app was given cannot be given again."""
+    for row in config.rows(type(app.settings)):
+        if row.name in given and row.name not in besides:
+            raise OptionError(name=row.name, value=given[row.name], cause="is the app's; give it to App.open")
 
 
 def with_people(request: use_case.Request, settings: Settings) -> use_case.Request:

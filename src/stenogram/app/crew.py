@@ -11,17 +11,20 @@ from stenogram.app.letter import letter_of
 from stenogram.errors import OptionError
 from stenogram.hardware import read_gpus
 from stenogram.hardware.sampler import gpu_now
+from stenogram.job import CHAT_DEVICE
 from stenogram.jobs.supervisor import Start, Supervisor
 
 
 def supervisor(house: House) -> Supervisor:
-    """Starts and watches the workers that the settings ask for. Raises ``OptionError``."""
+    """Starts and watches the workers that the settings ask for, of both lanes. Raises ``OptionError``."""
     settings = house.server
+    speech = devices(settings.worker_devices)
+    chat = [CHAT_DEVICE] * settings.llm_workers if speech else []
     return Supervisor(
         db=house.db,
         queue=house.queue,
         start_of=Start([sys.executable, "-m", "stenogram.app.worker"], letter_of(house.settings, settings)),
-        devices=devices(settings.worker_devices),
+        devices=[*speech, *chat],
         lease_s=settings.lease_s,
         max_crashes=settings.max_crashes,
         gpu_of=_gpu_of,
@@ -29,7 +32,7 @@ def supervisor(house: House) -> Supervisor:
 
 
 def devices(wished: str) -> list[str]:
-    """``cpu`` and ``cuda:N``, one for each worker (R9). Raises ``OptionError``."""
+    """``cpu`` and ``cuda:N``, one for each worker that transcribes (R9). Raises ``OptionError``."""
     if wished == "none":
         return []
     if wished == "auto":

@@ -36,9 +36,11 @@ def stream(  # noqa: PLR0913 - what, how, and how it is followed
     return run.enhance(means, transcript, options, stop=stop, known=known, progress=progress)
 
 
-def enhance(app: App, transcript: Transcript, options: EnhanceOptions, stop: Stop = lambda: False) -> Enhancement:
+def enhance(
+    app: App, transcript: Transcript, options: EnhanceOptions, progress: run.Progress = lambda _share: None
+) -> Enhancement:
     """Have a language model go over a transcript; raises what ``stream`` raises."""
-    lines = stream(app, transcript, options, stop)
+    lines = stream(app, transcript, options, progress=progress)
     while True:
         try:
             next(lines)

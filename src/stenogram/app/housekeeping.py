@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 import msgspec
 
-from stenogram.app import enrol, transcripts
+from stenogram.app import enhancing, enrol, transcripts
 from stenogram.app.house import House
 from stenogram.errors import StenogramError
 from stenogram.store import idempotency, jobs
@@ -41,7 +41,12 @@ def retire(house: House) -> int:
     with house.db.read() as connection:
         old = jobs.expired(connection, time.time() - house.server.retention_days * _DAY_S)
         lines = [
-            {"job": asdict(job), "transcript": msgspec.to_builtins(transcripts.read(connection, job.id))} for job in old
+            {
+                "job": asdict(job),
+                "transcript": msgspec.to_builtins(transcripts.read(connection, job.id)),
+                "enhancements": enhancing.archived(connection, job.id),
+            }
+            for job in old
         ]
     if not old:
         return 0

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from stenogram import languages
-from stenogram.app import enabled, speakers, transcripts
+from stenogram.app import enabled, enhancing, speakers, transcripts
 from stenogram.app.house import House
 from stenogram.app.known import diarization_of
 from stenogram.app.transcribe import Request, validate
 from stenogram.config import Profile
 from stenogram.diarization import voices
+from stenogram.enhancement import EnhanceWhen
 from stenogram.errors import (
     Conflict,
     DatabaseError,
@@ -26,7 +27,7 @@ from stenogram.errors import (
     OptionError,
     RequestError,
 )
-from stenogram.job import Caller, Job, JobEvent, JobSource, Media, Reference
+from stenogram.job import Caller, Job, JobEvent, JobSource, Media, Reference, lane_of
 from stenogram.jobs.callbacks.address import check as check_address
 from stenogram.store import claims, events, idempotency, jobs, results, workers
 from stenogram.store.database import Transaction
@@ -49,6 +50,8 @@ class Order:
     """None: as the settings say for this source."""
     diarize: DiarizeOptions = field(default_factory=DiarizeOptions)
     known_speakers: tuple[Reference, ...] = ()
+    enhance: EnhanceWhen | None = None
+    """Whether a language model goes over the text; None: as the settings say."""
 
 
 def check(house: House, order: Order) -> tuple[Order, list[Any]]:
@@ -92,7 +95,8 @@ def _diarizers(house: House, options: DiarizeOptions) -> list[str]:
 def _others_work(house: House) -> bool:
     here = socket.gethostname()
     with house.db.read() as connection:
-        return any(each.host != here for each in workers.all_of(connection) if each.state in workers.ALIVE)
+        alive = [each for each in workers.all_of(connection) if each.state in workers.ALIVE]
+    return any(each.host != here and lane_of(each.device) == "speech" for each in alive)
 
 
 def language_code(language: str) -> str:
@@ -115,7 +119,8 @@ def submit(
     order, identity = check(house, order)
     if not recordings:
         raise RequestError(cause="no recording came with the request")
-    fingerprint = _digest([identity, order.callback_url, [media.digest for media in recordings]])
+    wish = [order.enhance] if order.enhance is not None else []
+    fingerprint = _digest([identity, order.callback_url, [media.digest for media in recordings], *wish])
     if idempotency_key is not None:
         known = _repeated(house, caller, idempotency_key, fingerprint)
         if known is not None:
@@ -141,10 +146,18 @@ def submit(
 
 
 def find(house: House, caller: Caller, job_id: str) -> Job:
-    """Raises ``NotFound``, also for a job of another owner."""
+    """A job that transcribes. Raises ``NotFound``, also for a job of another owner."""
+    job = find_any(house, job_id)
+    if job.kind != "transcribe" or not caller.owns(job.owner):
+        raise NotFound(what="job", id=job_id)
+    return job
+
+
+def find_any(house: House, job_id: str) -> Job:
+    """A job of whatever kind, whosever it is: for who waits for it. Raises ``NotFound``."""
     with house.db.read() as connection:
         job = jobs.find(connection, job_id)
-    if job is None or not caller.owns(job.owner):
+    if job is None:
         raise NotFound(what="job", id=job_id)
     return job
 
@@ -216,7 +229,10 @@ def retry(house: House, caller: Caller, job_id: str) -> Job:
 
 
 def delete(house: House, caller: Caller, job_id: str) -> None:
-    """Delete a job that is over, with its recording and transcript. Raises ``NotFound``, ``Conflict``."""
+    """Delete a job that is over, with its recording, its transcript and all that was made of that.
+
+    What a language model makes of it just now is given up. Raises ``NotFound``, ``Conflict``.
+    """
     job = find(house, caller, job_id)
     if not job.finished:
         raise Conflict(what=f"job {job_id}", cause=f"it is {job.state}; cancel it first")
@@ -250,6 +266,8 @@ def _put(house: House, tx: Transaction, caller: Caller, entry: _Entry) -> Job:
     if order.diarize.diarize:
         options["diarize"] = asdict(order.diarize)
         options["known_speakers"] = [{"name": known.name, "sha256": known.digest} for known in order.known_speakers]
+    if order.enhance is not None:
+        options["enhance"] = order.enhance
     job, rank = jobs.put(
         tx,
         jobs.NewJob(
@@ -273,7 +291,8 @@ def _put(house: House, tx: Transaction, caller: Caller, entry: _Entry) -> Job:
         return job
     stored = results.find_stored(tx.connection, twin.id)
     if stored is not None:
-        claims.answer(tx, job.id, results.unpack(stored), stored)
+        transcript = results.unpack(stored)
+        enhancing.follow(house, transcript, tx, claims.answer(tx, job.id, transcript, stored))
     return jobs.find(tx.connection, job.id) or job
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 
 from stenogram import events
-from stenogram.app import transcribe
+from stenogram.app import enhancing, transcribe
 from stenogram.app.house import House
 from stenogram.app.speakers import Known, known_of
 from stenogram.cache import workspace
@@ -64,7 +65,8 @@ def perform(house: House, seat: Seat, attempt: Attempt) -> Done:
             job, names, lambda: transcribe.transcribe(house.app, request, Watch(reporter, attempt.stop))
         )
     reporter.finish()
-    return Done(transcript, sampler.figures() if sampler else None, reporter.cached)
+    also = functools.partial(enhancing.follow, house, transcript)
+    return Done(transcript, sampler.figures() if sampler else None, reporter.cached, also)
 
 
 @contextmanager

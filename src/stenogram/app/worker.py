@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
-from stenogram.app import enrol
+from stenogram.app import enhance_job, enhancing, enrol
 from stenogram.app.doctor import log_facts
 from stenogram.app.house import House
 from stenogram.app.housekeeping import delete_media
@@ -30,7 +30,7 @@ from stenogram.app.perform import Seat, perform
 from stenogram.app.speakers import open_listener
 from stenogram.config import ServerSettings, Settings
 from stenogram.errors import DatabaseError, StenogramError, StorageFull
-from stenogram.job import Job
+from stenogram.job import Job, Lane, lane_of
 from stenogram.jobs.attempt import Attempt
 from stenogram.jobs.supervisor import EXIT_BROKEN
 from stenogram.jobs.worker import Done, Worker
@@ -58,16 +58,17 @@ def main(open_house: Callable[[Settings, ServerSettings], House] = House.open) -
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with open_house(settings, server) as house:
-        worker = _worker(house, seat, letter["worker_id"])
+        worker = _worker(house, seat, letter["worker_id"], lane_of(letter["device"]))
         threading.Thread(target=_heed, args=(inbox, worker, stop), daemon=True).start()
         with alone_on(letter["device"], stop):
-            log_facts(LoadOptions(device=seat.device))
-            _preload(house, seat)
+            if worker.lane == "speech":
+                log_facts(LoadOptions(device=seat.device))
+                _preload(house, seat)
             worker.run(stop)
     return EXIT_BROKEN if worker.broken is not None else 0
 
 
-def _worker(house: House, seat: Seat, worker_id: str) -> Worker:
+def _worker(house: House, seat: Seat, worker_id: str, lane: Lane) -> Worker:
     def after(job: Job) -> None:
         try:
             delete_media(house, job.id)
@@ -79,18 +80,24 @@ def _worker(house: House, seat: Seat, worker_id: str) -> Worker:
         queue=house.queue,
         id=worker_id,
         handler=functools.partial(_do, house, seat),
+        lane=lane,
         after=after,
         loaded=lambda: sorted({model.name for model in house.app.models.resident()}),
-        totals=_totals,
+        totals=enhance_job.totals if lane == "chat" else _totals,
     )
-    house.db.listen(lambda topic: _carry_out_orders(house, seat, worker_id) if topic in ("", "control") else None)
+    if lane == "speech":
+        house.db.listen(lambda topic: _carry_out_orders(house, seat, worker_id) if topic in ("", "control") else None)
     return worker
 
 
 def _do(house: House, seat: Seat, attempt: Attempt) -> Done:
-    if attempt.job.kind == enrol.KIND:
-        return enrol.perform(house, open_listener(house.app), attempt)
-    return perform(house, seat, attempt)
+    match attempt.job.kind:
+        case enrol.KIND:
+            return enrol.perform(house, open_listener(house.app), attempt)
+        case enhancing.KIND:
+            return enhance_job.perform(house, attempt)
+        case _:
+            return perform(house, seat, attempt)
 
 
 def _totals() -> Mapping[str, Any]:
@@ -110,7 +117,7 @@ def _take_seat(device: str) -> Seat:
     kind, _, index = device.partition(":")
     if kind != "cuda":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-        return Seat("cpu")
+        return Seat("cpu")  # also of who asks a language model, and computes nothing
     os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # NVML's order, by which the supervisor counted
     os.environ["CUDA_VISIBLE_DEVICES"] = index or "0"
     return Seat("cuda", int(index or 0))

@@ -1,194 +1,350 @@
-"""What differs between a transcript and its clean text, as changes that can be taken or left one by one.
+"""What clean text changed, as changes that can be taken or left one by one; and a transcript with some of them.
 
-A change replaces one slice of a segment's text, so that with none the text is the original, with all it is the edit,
-character by character, and no change depends on another. Words are compared as they stand, with their punctuation.
+Texts are compared word by word. A word whose letters stay (a comma, a capital) is a change of its own, so that it can
+be taken alone; all that stands between two words that stay is one change. White space is spliced exactly. In scripts
+without spaces each character counts as a word.
+
+Words of the transcript follow the text. Those that no change touches stay as they are; of those that only get another
+case or punctuation, time and probability stay; all others are fitted into the time of the words they replace, or into
+the gap, and say so (``interpolated``).
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import NamedTuple
 
+from stenogram.enhance.alignment import matched
 from stenogram.enhancement import Change, Line
 from stenogram.errors import OptionError
 from stenogram.types import Segment, Transcript, Word
 
-_TOKEN = re.compile(r"\S+")
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+"""Thai, Lao, Burmese, Khmer, kana, Han: no spaces between words."""
+_WORD = re.compile(rf"(?!\s)[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Slice:
-    """A stretch of a text, in characters and in words."""
+class _Span(NamedTuple):
+    """Characters ``begin`` to ``end`` of a text."""
 
-    start: int
+    begin: int
     end: int
-    first: int
-    last: int
-    """Behind its last word."""
 
 
-def changes(segments: Sequence[Segment], lines: Iterable[Line]) -> tuple[Change, ...]:
-    """How the texts of lines differ from those of the segments they belong to, in the order of the segments."""
+class _Piece(NamedTuple):
+    """A stretch of the new text, and the stretch of the old one that it stands for."""
+
+    new: _Span
+    old: _Span
+    kept: bool
+
+
+def changes(segments: Sequence[Segment], lines: Sequence[Line]) -> tuple[Change, ...]:
+    """How the text of each line differs from that of its segment; a segment without a line stays as it is.
+
+    Raises ``OptionError`` for a line of no segment.
+    """
     texts = {line.segment: line.text for line in lines}
+    for unknown in texts.keys() - {segment.id for segment in segments}:
+        raise OptionError(name="line", value=unknown, cause="the transcript has no such segment")
     found: list[Change] = []
     for segment in segments:
-        after = texts.get(segment.id, segment.text)
-        for old, new in _differences(segment.text, after):
-            start, end = _times(segment, old)
-            found.append(
-                Change(
-                    id=len(found),
-                    segment=segment.id,
-                    at=old.start,
-                    before=segment.text[old.start : old.end],
-                    after=after[new.start : new.end],
-                    start=start,
-                    end=end,
-                )
-            )
+        text = texts.get(segment.id, segment.text)
+        clock = _Clock(segment)
+        for at, before, after in _differences(segment.text, text):
+            start, end = clock.time(_Span(at, at + len(before)))
+            found.append(Change(len(found), segment.id, at, before, after, start, end))
     return tuple(found)
 
 
-def apply(transcript: Transcript, taken: Iterable[Change]) -> Transcript:
-    """The transcript with some of its changes, in any order; words that stay keep their times and speakers.
+def apply(transcript: Transcript, changes: Iterable[Change]) -> Transcript:
+    """The transcript with these changes, in whatever order they come.
 
-    Words that came in are fitted between their neighbours (``interpolated``). Raises ``OptionError`` for a change that
-    belongs to another transcript, or overlaps another one.
+    Without any it is the original; with all of ``changes``, every line's text stands. Raises ``OptionError`` for a
+    change that does not fit the text, or overlaps another.
     """
-    by_segment: Mapping[int, list[Change]] = defaultdict(list)
-    for change in taken:
-        by_segment[change.segment].append(change)
-    unknown = by_segment.keys() - {segment.id for segment in transcript.segments}
-    if unknown:
-        raise _foreign(by_segment[min(unknown)][0])
-    return replace(
-        transcript,
-        segments=tuple(
-            _changed(segment, sorted(by_segment[segment.id], key=lambda change: (change.at, change.id)))
-            if segment.id in by_segment
-            else segment
-            for segment in transcript.segments
-        ),
-    )
+    by_segment: dict[int, list[Change]] = {}
+    for change in changes:
+        by_segment.setdefault(change.segment, []).append(change)
+    for unknown in by_segment.keys() - {segment.id for segment in transcript.segments}:
+        raise _misfit(by_segment[unknown][0], f"the transcript has no segment {unknown}")
+    if not by_segment:
+        return transcript
+    segments = (_changed(segment, by_segment.get(segment.id, [])) for segment in transcript.segments)
+    return replace(transcript, segments=tuple(segments))
 
 
-def _differences(before: str, after: str) -> Iterator[tuple[_Slice, _Slice]]:
-    """Pairs of slices that differ: of one word written otherwise, or of what lies between words that are in both."""
+# --- texts -----------------------------------------------------------------------------------------------------------
+
+
+def _differences(before: str, after: str) -> Iterator[tuple[int, str, str]]:
+    """Offset in ``before``, what is there, and what is there instead."""
     if before == after:
         return
-    old, new = list(_TOKEN.finditer(before)), list(_TOKEN.finditer(after))
-    matcher = difflib.SequenceMatcher(None, _keys(old), _keys(new), autojunk=False)
-    pairs = [(block.a + n, block.b + n) for block in matcher.get_matching_blocks() for n in range(block.size)]
-    for (a, b), (c, d) in pairwise([(-1, -1), *pairs, (len(old), len(new))]):
-        if a >= 0 and old[a].group() != new[b].group():
-            yield _Slice(*old[a].span(), a, a + 1), _Slice(*new[b].span(), b, b + 1)
-        was, now = _between(before, old, a, c), _between(after, new, b, d)
-        if before[was.start : was.end] != after[now.start : now.end]:
-            yield _trimmed(before, after, was, now)
+    old, new = _words(before), _words(after)
+    pairs = matched([_letters(before[a:b]) for a, b in old], [_letters(after[a:b]) for a, b in new])
+    left, right = 0, 0
+    ends = (_Span(len(before), len(before)), _Span(len(after), len(after)))
+    for a, b in [*((old[i], new[j]) for i, j in pairs), ends]:
+        gap = _trimmed(before[left : a.begin], after[right : b.begin])
+        if gap:
+            yield left + gap[0], gap[1], gap[2]
+        left, right = a.end, b.end
+        if before[a.begin : left] != after[b.begin : right]:
+            yield a.begin, before[a.begin : left], after[b.begin : right]
 
 
-def _keys(tokens: Iterable[re.Match[str]]) -> list[str]:
-    """Words without case and punctuation: by these it is known which word became which."""
-    return [re.sub(r"\W", "", token.group()).casefold() or token.group() for token in tokens]
+def _words(text: str) -> list[_Span]:
+    return [_Span(*found.span()) for found in _WORD.finditer(text)]
 
 
-def _between(text: str, tokens: Sequence[re.Match[str]], left: int, right: int) -> _Slice:
-    """From the end of one word to the beginning of another."""
-    start = tokens[left].end() if left >= 0 else 0
-    end = tokens[right].start() if right < len(tokens) else len(text)
-    return _Slice(start, end, left + 1, right)
+def _letters(word: str) -> str:
+    """What a word is compared by."""
+    return "".join(filter(str.isalnum, word)).casefold() or word
 
 
-def _trimmed(before: str, after: str, was: _Slice, now: _Slice) -> tuple[_Slice, _Slice]:
-    """Without the white space that both have at their beginnings, and at their ends."""
-    old, new = before[was.start : was.end], after[now.start : now.end]
-    head = 0
-    while head < min(len(old), len(new)) and old[head] == new[head] and old[head].isspace():
+def _trimmed(before: str, after: str) -> tuple[int, str, str] | None:
+    """Two stretches without the white space they begin or end with alike, and how much of it they began with."""
+    if before == after:
+        return None
+    head, least = 0, min(len(before), len(after))
+    while head < least and before[head] == after[head] and before[head].isspace():
         head += 1
     tail = 0
-    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail] and old[-1 - tail].isspace():
+    while tail < least - head and before[-1 - tail] == after[-1 - tail] and before[-1 - tail].isspace():
         tail += 1
-    return (
-        replace(was, start=was.start + head, end=was.end - tail),
-        replace(now, start=now.start + head, end=now.end - tail),
+    return head, before[head : len(before) - tail], after[head : len(after) - tail]
+
+
+def _changed(segment: Segment, changes: list[Change]) -> Segment:
+    if not changes:
+        return segment
+    pieces = _pieces(segment.text, sorted(changes, key=lambda change: (change.at, len(change.before) > 0)))
+    after = {change.at: change.after for change in changes if change.before}
+    inserted = {change.at: change.after for change in changes if not change.before}
+    text = "".join(
+        segment.text[piece.old.begin : piece.old.end]
+        if piece.kept
+        else (after if piece.old.end > piece.old.begin else inserted)[piece.old.begin]
+        for piece in pieces
     )
+    words = _Fitting(segment, text, pieces).words() if segment.words else ()
+    return replace(segment, text=text, words=words)
 
 
-def _times(segment: Segment, old: _Slice) -> tuple[float, float]:
-    """When the words of a slice are spoken; of none, the gap between its neighbours."""
-    words = _words_of(segment)
-    if words is None:
-        length = max(len(segment.text), 1)
-        second = (segment.end - segment.start) / length
-        return segment.start + old.start * second, segment.start + min(old.end, length) * second
-    if old.first < old.last:
-        return words[old.first].start, words[old.last - 1].end
-    return _gap(segment, words, old.first)
-
-
-def _gap(segment: Segment, words: Sequence[Word], place: int) -> tuple[float, float]:
-    """From the end of the word before a place to the beginning of the word there."""
-    start = words[place - 1].end if place else segment.start
-    end = words[place].start if place < len(words) else segment.end
-    return start, max(start, end)
-
-
-def _words_of(segment: Segment) -> Sequence[Word] | None:
-    """The words of a segment where they are those of its text; else None."""
-    if [word.word for word in segment.words] == segment.text.split():
-        return segment.words
-    return None
-
-
-def _changed(segment: Segment, taken: Sequence[Change]) -> Segment:
-    pieces: list[str] = []
-    words: list[Word] = []
-    old_words = _words_of(segment)
-    starts = [found.start() for found in _TOKEN.finditer(segment.text)]
-    through, place = 0, 0
-    for change in taken:
+def _pieces(text: str, changes: Sequence[Change]) -> list[_Piece]:
+    """The new text in stretches, in order; ``changes`` are in order of the text."""
+    pieces: list[_Piece] = []
+    left = right = 0
+    last: Change | None = None
+    for change in changes:
         end = change.at + len(change.before)
-        if change.at < through or segment.text[change.at : end] != change.before:
-            raise _foreign(change)
-        pieces += [segment.text[through : change.at], change.after]
-        through = end
-        if old_words is not None:
-            first = bisect_left(starts, change.at)
-            last = bisect_left(starts, end)
-            words += old_words[place:first]
-            words += _fitted(segment, old_words, first, last, change.after.split())
-            place = last
-    text = "".join([*pieces, segment.text[through:]])
-    if old_words is None:
-        return replace(segment, text=text, words=(), tokens=())
-    return replace(segment, text=text, words=(*words, *old_words[place:]), tokens=())
+        if not 0 <= change.at <= len(text) or text[change.at : end] != change.before:
+            raise _misfit(change, f"{change.before!r} does not stand at {change.at} in segment {change.segment}")
+        if change.at < left or (last is not None and last.at == change.at and not last.before and not change.before):
+            raise _misfit(change, f"overlaps another one in segment {change.segment}; apply one of them")
+        kept = change.at - left
+        pieces.append(_Piece(_Span(right, right + kept), _Span(left, change.at), kept=True))
+        right += kept
+        pieces.append(_Piece(_Span(right, right + len(change.after)), _Span(change.at, end), kept=False))
+        left, right, last = end, right + len(change.after), change
+    pieces.append(_Piece(_Span(right, right + len(text) - left), _Span(left, len(text)), kept=True))
+    return pieces
 
 
-def _fitted(segment: Segment, words: Sequence[Word], first: int, last: int, texts: Sequence[str]) -> Iterator[Word]:
-    """Words in the time of those they replace, by their lengths; one for one they keep their very times."""
-    replaced = words[first:last]
-    if len(replaced) == len(texts):
-        for word, text in zip(replaced, texts, strict=True):
-            yield replace(word, word=text)
-        return
-    if replaced:
-        start, end, speaker = replaced[0].start, replaced[-1].end, replaced[0].speaker
-    else:
-        start, end = _gap(segment, words, first)
-        speaker = words[first - 1].speaker if first else words[0].speaker if words else segment.speaker
-    length = sum(map(len, texts))
-    done = 0
-    for text in texts:
-        begun = start + (end - start) * done / length
-        done += len(text)
-        yield Word(text, begun, start + (end - start) * done / length, interpolated=True, speaker=speaker)
-
-
-def _foreign(change: Change) -> OptionError:
-    cause = "does not fit this transcript, or overlaps another change; take the changes that were made for it"
+def _misfit(change: Change, cause: str) -> OptionError:
     return OptionError(name="change", value=change.id, cause=cause)
+
+
+# --- times -----------------------------------------------------------------------------------------------------------
+
+
+class _Clock:
+    """When the characters of a segment's text were spoken."""
+
+    def __init__(self, segment: Segment) -> None:
+        self._segment = segment
+        self._first, self._last = segment.start, max(segment.start, segment.end)
+        self.spans = _placed(segment)
+        """Where each word of the segment stands in its text; None: they are not those of its text."""
+        self._begins = [span.begin for span in self.spans or ()]
+        self._ends = [span.end for span in self.spans or ()]
+
+    def touched(self, stretch: _Span) -> range:
+        """Numbers of the words that have characters in a stretch of the text."""
+        first = bisect_right(self._ends, stretch.begin)
+        return range(
+            first, max(first, bisect_left(self._begins, stretch.end)) if stretch.end > stretch.begin else first
+        )
+
+    def time(self, stretch: _Span) -> tuple[float, float]:
+        """Start and end of a stretch of the text; of one without words those of the gap."""
+        if self.spans is None:
+            share = (self._last - self._first) / max(len(self._segment.text), 1)
+            return self._within(self._first + stretch.begin * share, self._first + stretch.end * share)
+        words = self._segment.words
+        touched = self.touched(stretch)
+        if touched:
+            own = words[touched.start : touched.stop]
+            return self._within(min(word.start for word in own), max(word.end for word in own))
+        before, after = touched.start - 1, bisect_left(self._begins, stretch.end)
+        start = words[before].end if before >= 0 else self._first
+        return self._within(start, words[after].start if after < len(words) else self._last)
+
+    def _within(self, start: float, end: float) -> tuple[float, float]:
+        start = min(max(start, self._first), self._last)
+        return start, min(max(start, end), self._last)
+
+
+def _placed(segment: Segment) -> list[_Span] | None:
+    spans: list[_Span] = []
+    now = 0
+    for word in segment.words:
+        written = word.word.strip()
+        begin = segment.text.find(written, now)
+        if begin < 0 or not written or any(map(str.isalnum, segment.text[now:begin])):
+            return None
+        now = begin + len(written)
+        spans.append(_Span(begin, now))
+    return None if not spans or any(map(str.isalnum, segment.text[now:])) else spans
+
+
+class _Fresh(NamedTuple):
+    """A word of the new text that was not there."""
+
+    at: _Span
+    start: float
+    end: float
+    speaker: str | None
+
+
+class _Fitting:
+    """The words of one segment, fitted to its new text."""
+
+    def __init__(self, segment: Segment, text: str, pieces: Sequence[_Piece]) -> None:
+        self._segment, self._text, self._pieces = segment, text, pieces
+        self._clock = _Clock(segment)
+        self._reused: set[int] = set()
+        self._begins = [piece.new.begin for piece in pieces]
+        self._written = [piece.new for piece in pieces if not piece.kept and piece.new.end > piece.new.begin]
+
+    def words(self) -> tuple[Word, ...]:
+        tokens = _words(self._text)
+        kept = self._kept(tokens)
+        found: list[tuple[_Span, Word | _Fresh]] = list(kept)
+        covered = [span for span, _ in kept]
+        for token in tokens:
+            found += [(rest, self._fresh(rest)) for rest in _less(token, covered) if self._is_word(rest)]
+        found.sort(key=lambda item: item[0])
+        return tuple(self._laid_out([item for _, item in found]))
+
+    def _kept(self, tokens: Sequence[_Span]) -> list[tuple[_Span, Word]]:
+        """The words that no change touches, nor writes anything up against, and where they stand now."""
+        begins = [token.begin for token in tokens]
+        found = []
+        for piece in self._pieces:
+            if not piece.kept:
+                continue
+            shift = piece.new.begin - piece.old.begin
+            for number in self._clock.touched(piece.old) if self._clock.spans else ():
+                old = (self._clock.spans or [])[number]
+                if old.begin < piece.old.begin or old.end > piece.old.end:
+                    continue
+                new = _Span(old.begin + shift, old.end + shift)
+                first = tokens[bisect_right(begins, new.begin) - 1]
+                last = tokens[bisect_right(begins, new.end - 1) - 1]
+                glued = (first.begin < new.begin and self._is_written(new.begin - 1)) or (
+                    new.end < last.end and self._is_written(new.end)
+                )
+                if not glued:
+                    found.append((new, self._segment.words[number]))
+        return found
+
+    def _is_written(self, at: int) -> bool:
+        """Whether a change wrote this character of the new text."""
+        place = bisect_right(self._written, at, key=lambda span: span.begin) - 1
+        return place >= 0 and at < self._written[place].end
+
+    def _old(self, new: _Span) -> tuple[_Span, bool]:
+        """What a stretch of the new text stands for, and whether it is the same text."""
+        first = max(bisect_right(self._begins, new.begin) - 1, 0)
+        begin, end, kept = len(self._segment.text), 0, True
+        for piece in self._pieces[first:]:
+            if piece.new.begin >= new.end:
+                break
+            shift = piece.old.begin - piece.new.begin
+            own = _Span(max(piece.new.begin, new.begin) + shift, min(piece.new.end, new.end) + shift)
+            own = own if piece.kept else piece.old
+            begin, end, kept = min(begin, own.begin), max(end, own.end), kept and piece.kept
+        return _Span(begin, max(begin, end)), kept
+
+    def _is_word(self, new: _Span) -> bool:
+        """Marks that stand alone (a dash) are words only where they were, or where a change put them."""
+        old, kept = self._old(new)
+        return not kept or self._clock.spans is None or len(self._clock.touched(old)) > 0
+
+    def _fresh(self, new: _Span) -> Word | _Fresh:
+        old, _ = self._old(new)
+        touched = self._clock.touched(old) if self._clock.spans else range(0)
+        own = self._segment.words[touched.start : touched.stop]
+        text = self._text[new.begin : new.end]
+        if len(own) == 1 and _letters(own[0].word) == _letters(text) and touched.start not in self._reused:
+            self._reused.add(touched.start)
+            return replace(own[0], word=text)
+        near = self._segment.words[max(touched.start - 1, 0) : touched.start + 1] if self._clock.spans else ()
+        speaker = next((word.speaker for word in (*own, *near) if word.speaker is not None), self._segment.speaker)
+        return _Fresh(new, *self._clock.time(old), speaker)
+
+    def _laid_out(self, items: Sequence[Word | _Fresh]) -> Iterator[Word]:
+        """Fresh words in order between those that have a time, and inside the time they have."""
+        now, end = self._segment.start, max(self._segment.start, self._segment.end)
+        limits = [end] * (len(items) + 1)
+        for number in range(len(items) - 1, -1, -1):
+            item = items[number]
+            limits[number] = item.start if isinstance(item, Word) else limits[number + 1]
+        for _, group in groupby(enumerate(items), key=lambda item: _together(*item)):
+            (first, item), *others = group
+            if isinstance(item, Word):
+                now = max(now, item.end)
+                yield item
+                continue
+            own = [item, *(other for _, other in others if isinstance(other, _Fresh))]
+            limit = max(now, min(limits[first], end))
+            start = min(max(item.start, now), limit)
+            for word in self._shared(own, start, min(max(item.end, start), limit)):
+                now = word.end
+                yield word
+
+    def _shared(self, own: Sequence[_Fresh], start: float, end: float) -> Iterator[Word]:
+        """Words that have one time together: each its part, by its length."""
+        whole = sum(fresh.at.end - fresh.at.begin for fresh in own)
+        passed, now = 0, start
+        for fresh in own:
+            passed += fresh.at.end - fresh.at.begin
+            until = end if passed == whole else max(now, min(start + (end - start) * passed / whole, end))
+            text = self._text[fresh.at.begin : fresh.at.end]
+            yield Word(text, now, until, interpolated=True, speaker=fresh.speaker)
+            now = until
+
+
+def _together(number: int, item: Word | _Fresh) -> tuple[float, ...]:
+    """Words that replace the same ones share their time; others have their own."""
+    return (item.start, item.end) if isinstance(item, _Fresh) else (number, 0.0, 0.0)
+
+
+def _less(token: _Span, covered: Sequence[_Span]) -> Iterator[_Span]:
+    """The parts of a token outside the covered stretches, which are in order."""
+    now = token.begin
+    for place in range(bisect_right(covered, token.begin, key=lambda span: span.end), len(covered)):
+        span = covered[place]
+        if span.begin >= token.end:
+            break
+        if span.begin > now:
+            yield _Span(now, span.begin)
+        now = max(now, span.end)
+    if now < token.end:
+        yield _Span(now, token.end)

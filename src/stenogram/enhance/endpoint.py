@@ -38,11 +38,15 @@ class Endpoint:
     api_key: str | None = None
     timeout_s: float = 60.0
     """For its next word, never for the whole answer."""
+    offline: bool = False
+    """The network is not to be used; this machine may be asked."""
 
     @classmethod
     def of(cls, settings: Settings) -> Endpoint:
         """The one in the settings."""
-        return cls(settings.llm_base_url, settings.llm_model, settings.llm_api_key, settings.llm_timeout_s)
+        return cls(
+            settings.llm_base_url, settings.llm_model, settings.llm_api_key, settings.llm_timeout_s, settings.offline
+        )
 
     @property
     def where(self) -> str:
@@ -63,10 +67,12 @@ class Endpoint:
 
     @property
     def fault(self) -> str | None:
-        """What is wrong with the address."""
+        """Why it cannot be asked, as far as its address tells."""
         address = self._address
         if address is None or address.scheme not in {"http", "https"} or not address.hostname:
             return "its address must be one like http://localhost:11434/v1"
+        if self.offline and not self.is_local:
+            return "it is on another machine, and the network is not to be used (--offline)"
         return None
 
     @property

@@ -1,279 +1,351 @@
-"""Which edits of a transcript may stand. What was said is the record; a language model only repairs how it is written.
+"""Whether what a language model made of a line may stand.
 
-A line and its edit are compared word by word. These differences are allowed:
+The transcript is the record of what was said. A model asked to mend spelling, grammar and punctuation also drops halves
+of sentences, rounds numbers, loses a "not", answers questions that were asked in the recording, and obeys orders given
+in it. No instruction keeps it from that, so each line is compared with what it was made of, and **every word must be
+accounted for**. Where one is not, the original stays and the line says why (``Doubt``).
 
-- case, punctuation, apostrophes, white space; words joined or parted (``can not``, ``cannot``);
-- a word that sounds alike (``there``, ``they're``; ``карова``, ``корова``), or a long one with a letter or two wrong;
-- another form of the same word (``go``, ``goes``; ``дом``, ``дома``), and forms of "be", "have" and "do";
-- an article, a small preposition or conjunction put in or left out;
-- left out: fillers (``um``, ``ну``) and words said twice in a row;
-- numbers written otherwise (``twenty-five percent``, ``25%``), also by ordinals.
+Case, punctuation and white space are free. Words are compared in lower case, without apostrophes and hyphens. The
+rules, in order; the first that speaks is the reason:
 
-Each is one difference; at most a third of the words may differ, at least two (``MOST_SHARE``, ``FREE``), in lines of up
-to three words one. All else is refused: ``too_much`` for words that came, went or became others, and by name
+1. ``empty``: no text came back.
+2. ``remark``: something about the text came with it ("Here is the corrected text:", an apology, words in brackets that
+   nobody said), or something round it: quotation marks from end to end, markdown, bullets, symbols, a further line.
+3. ``script``: less than half of the letters are in the script of the original (``SAME_SCRIPT``).
+4. ``numbers``: the numbers are not the same ones in the same order and place. Digits and words are one (``numbers``
+   says how), in English and Russian, ordinals and endings of cases included; 25 % is not 25, nor 5 $ 5 €.
+5. ``negation``: a word that denies was dropped, put in or replaced, or a word got or lost a prefix that denies
+   (possible, impossible). "can not" and "cannot", "dont" and "don't", "не правильно" and "неправильно" are the same.
+6. ``names``: a word that is written as names are (a capital inside a sentence, or several, in the original or the
+   edit) was dropped, put in, or replaced by one that sounds different. Another case of letters is none of that, nor a
+   spelling that sounds the same (Moskow, Moscow), nor an ending of a Russian case. Anne for Anna is: nobody can tell
+   from the text who was meant.
+7. ``too_much``: any other word was dropped, put in or replaced but as follows; or too many were at once.
 
-- ``numbers``: not the same numbers in the same order, or percent or a currency that came or went (``numbers``);
-- ``negation``: not as many negations, or a word that turned into its opposite by its prefix (``likely``, ``unlikely``);
-- ``names``: a word in capitals inside a sentence, of the line or of the edit, that is not in the other one letter by
-  letter, and weekdays and months; not so in German, which writes all nouns like that;
-- ``script``: Latin letters for Cyrillic ones and the like;
-- ``remark``: words, quotes or markup around the line, or an answer to it; ``empty``: nothing.
+   - A word may be replaced by one that sounds the same (there, their; recieve, receive), by another form of it (go,
+     goes; красивый, красивая), by one written in one or two (any more, anymore); one of eight letters and more also by
+     one with a single slip in it (goverment, government). ``likeness`` has the details.
+   - Light words (articles, forms of "be" and "do", "of", "to", "и", "в", "на"; ``vocabulary`` has them all) may come
+     and go, and those of one group (in, on, at) take each other's place; phrases such as "you know" and "как бы" may
+     go.
+   - Fillers (um, uh, э-э, ну) may go, and so may words that say the words before them once more (the the, i want to
+     i want to); neither of them counts as a change.
+   - Of all words of the original, so many may be changed, dropped and put in together (fillers, repetitions and
+     numbers not counted, nor words that only stand apart or together): 1 in a line of up to 2 words, 2 in one of up to
+     5, and 40 % (``MOST_CHANGED``) in longer ones.
 
-Number words, negations, fillers and small words are those of English and Russian. Other languages have none that could
-be put in or left out, so that their edits are held to spelling, case and punctuation.
+Of other languages than English and Russian the small words are not known: there only case, punctuation, accents and
+slips in long words may differ. Chinese, Japanese, Thai and the like are compared by characters.
+
+What this cannot see: punctuation that changes the meaning; a word that was replaced by one that sounds the same, or by
+a form of it, in the wrong place. So each change can still be taken back on its own (``diff``).
+
+Of a translation (``doubt_of_translation``) no word can be compared. It must not be empty, nor hold a remark; its
+letters must be those of the target language; what the original has in digits must be in it, and no digits that the
+original has not (in words counts, in English and Russian); and a line of more than ``SHORT_WIDTH`` columns must not
+become more than ``MOST_LONGER`` times as long, nor shorter than one part in as many.
+
+The time is that of reading the line, but for the alignment of what differs (``alignment``). Nothing here raises.
 """
 
 from __future__ import annotations
 
-import difflib
-import functools
-import itertools
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import groupby, pairwise
 
-from stenogram.enhance import words
-from stenogram.enhance.numbers import belongs_to_number, is_number, signature
+from stenogram.enhance.alignment import matched
+from stenogram.enhance.likeness import alike, denies, sound
+from stenogram.enhance.numbers import Number, same_numbers
+from stenogram.enhance.reading import NUMBER, Reading, Token, read, script_of, scripts
+from stenogram.enhance.remark import is_remark
+from stenogram.enhance.vocabulary import Vocabulary, vocabulary_of
 from stenogram.enhancement import Doubt
+from stenogram.formats.breaks import width
 
-MOST_SHARE = 1 / 3
-"""Of the words of a line that may differ."""
-FREE = 2
-"""So many may differ in any line of more than ``SHORT`` words; one in shorter ones."""
-SHORT = 3
-_LONGEST_BLOCK = 60
-"""Words in a row that are all different: not looked at any closer."""
-_LONGEST_REPEAT = 4
-"""Words in a row that are said twice."""
-
-_TOKEN = re.compile(r"\d+(?:[.,]\d{1,2}(?!\d)|[.,]\d{4,})|\d+|[^\W\d_]+(?:['’ʼ][^\W\d_]+)*['’]?|[%$€£₽]")
-_THOUSANDS = re.compile(r"(?<=\d)[,.\s\u00a0\u202f'’](?=\d{3}(?:\D|$))")
-_MARKUP = re.compile(r"[*_`#<>|\\]|https?://")
-_QUOTES = "\"'“”„«»‘’"
-_SENTENCE_END = frozenset(".!?…:")
-_REMARK = re.compile(
-    r"\b(here (is|are)|here's|corrected|correction|edited|rewritten|translat(ion|ed)|as an ai|language model|i'm sorry|"
-    r"i am sorry|i can(no|')t|sure[,!]|certainly|of course[,!]|note:|output:|вот (исправлен|перевод|текст)|исправлен|"
-    r"отредактирован|перевод:|примечание|конечно[,!]|извините|языков\w+ модел)",
-    re.IGNORECASE,
+SAME_SCRIPT = 0.5
+"""Share of the letters that must be in the script of the original, or of the target language."""
+MOST_CHANGED = 0.4
+"""Share of the words that may be changed, in lines of more than ``SHORT_WORDS``."""
+SHORT_WORDS, TINY_WORDS = 5, 2
+"""In lines of up to so many words 2 and 1 may be changed."""
+MOST_LONGER = 4
+"""A translation is at most so many times as long as the original, in columns, or as many times shorter."""
+SHORT_WIDTH = 24
+"""Columns; of shorter lines no length is absurd."""
+_LATIN = (
+    "en de fr es it pt nl pl cs sk sl hr bs ro hu tr fi sv no nn da et lv lt sq ca eu gl cy is mt id ms vi tl sw af az "
+    "uz tk la br oc lb ht ha yo sn so ln mg mi haw jw su fo"
 )
-_IMPOSSIBLE = 10**6
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word of a line."""
-
-    word: str
-    """In lower case, without apostrophes, ``е`` for ``ё``."""
-    capital: bool
-    """It begins with a capital although no sentence begins there, or is all capitals."""
-    opens: bool
-    """It begins the line or a sentence."""
+SCRIPTS = dict(
+    **dict.fromkeys(("ru", "uk", "be", "bg", "mk", "kk", "mn", "tg", "tt", "ba"), "CYRILLIC"),
+    **dict.fromkeys(("ar", "fa", "ur", "ps", "sd"), "ARABIC"),
+    **dict.fromkeys(("zh", "yue", "ja"), "CJK"),
+    **dict.fromkeys(("hi", "mr", "ne", "sa"), "DEVANAGARI"),
+    **dict.fromkeys(("he", "yi"), "HEBREW"),
+    **dict.fromkeys(("bn", "as"), "BENGALI"),
+    **dict.fromkeys(_LATIN.split(), "LATIN"),
+    ko="HANGUL",
+    el="GREEK",
+    th="THAI",
+    ka="GEORGIAN",
+    hy="ARMENIAN",
+    ta="TAMIL",
+    te="TELUGU",
+)
+"""Target language -> script, as ``reading`` names it; of others any will do."""
+LONGEST_REPEAT = 4
+"""Words of a phrase that is said twice: "i want to i want to go"."""
+MOST_BLOCK = 40
+"""Words next to each other that differ, on either side, before nobody compares them any more."""
 
 
 def doubt(original: str, edit: str, language: str | None) -> Doubt | None:
-    """Why an edit of a line may not stand; None: it may. ``language`` is an ISO 639-1 code, or None."""
-    if edit == original:
+    """Why the edit of a line must not stand; None: it may.
+
+    ``language``: ISO 639-1 code; None: English for Latin letters, Russian for Cyrillic ones.
+    """
+    if original.strip() == edit.strip():
         return None
-    old, new = list(_tokens(original)), list(_tokens(edit))
-    if not new:
-        return "empty" if old or not edit.strip() else "remark"
-    if _adds_marks(original, edit):
+    if not _has_words(edit) and (_has_words(original) or not edit.strip()):
+        return "empty"
+    if is_remark(original, edit):
         return "remark"
-    found = _doubt(old, new, names=language != "de")
-    if found in {"too_much", "names"} and _REMARK.search(edit) and not _REMARK.search(original):
-        return "remark"
-    return found
+    script = script_of(original)
+    if script is not None and _foreign(edit, script):
+        return "script"
+    vocabulary = vocabulary_of(language, script or script_of(edit))
+    before, after = read(original, vocabulary), read(edit, vocabulary)
+    if not same_numbers(before.numbers, after.numbers) or not _same_units(before.units, after.units):
+        return "numbers"
+    return _Comparison(before, after, vocabulary).doubt()
 
 
 def doubt_of_translation(original: str, edit: str, target: str) -> Doubt | None:
-    """Why a line's translation into ``target`` (ISO 639-1) may not stand; None: it may.
-
-    It must be in the script of that language, have the digits of the original and no others (but those that stand for
-    its number words), be neither much longer nor much shorter, and have nothing around it.
-    """
-    old, new = [token.word for token in _tokens(original)], [token.word for token in _tokens(edit)]
-    if not new:
-        return "empty" if old or not edit.strip() else "remark"
-    if _adds_marks(original, edit) or (_REMARK.search(edit) and not _REMARK.search(original)):
+    """Why the translation of a line must not stand; None: it may. ``target``: ISO 639-1 code."""
+    if not _has_words(edit):
+        return "empty" if _has_words(original) or not edit.strip() else None
+    if is_remark(original, edit):
         return "remark"
-    script = _script(edit)
-    if script is not None and script not in words.SCRIPTS.get(target, ("LATIN",)):
+    code = target.lower().replace("_", "-").split("-")[0]
+    script = SCRIPTS.get(code)
+    if script is not None and _foreign(edit, script):
         return "script"
-    if _other_numbers(original, edit, old):
+    if not _same_digits(original, edit, code):
         return "numbers"
-    ratio = len(edit) / max(len(original), 1)
-    low, high = words.LENGTHS[target in words.DENSE, _script(original) in words.ALPHABETS]
-    return None if len(original) < words.LONG_LINE or low <= ratio <= high else "too_much"
-
-
-def _other_numbers(original: str, edit: str, old: Sequence[str]) -> bool:
-    """Whether a translation drops digits, or has some that stand for no number word either.
-
-    A single digit may become a word, whose language we may not know.
-    """
-    there, came = _digits(original), _digits(edit)
-    if any(len(digits) > 1 for digits in there - came):
-        return True
-    spelled = "".join(signature(old).numbers)
-    return any(digits not in spelled for digits in came - there)
-
-
-def _doubt(old: Sequence[Token], new: Sequence[Token], *, names: bool) -> Doubt | None:
-    if _script("".join(token.word for token in old)) != _script("".join(token.word for token in new)):
-        return "script"
-    tidy = _without_repeats(old)
-    was, now = [token.word for token in old], [token.word for token in new]
-    if signature(was) != signature(now):
-        return "numbers"
-    settled = _negations([token.word for token in _without_repeats(new)])
-    if settled not in {_negations(was), _negations([token.word for token in tidy])}:
-        return "negation"
-    return _compared(old, new, names=names)
-
-
-def _compared(old: Sequence[Token], new: Sequence[Token], *, names: bool) -> Doubt | None:
-    """Go through the stretches that differ."""
-    limit = 1 if len(old) <= SHORT else max(FREE, int(len(old) * MOST_SHARE))
-    matcher = difflib.SequenceMatcher(
-        None, [token.word for token in old], [token.word for token in new], autojunk=False
-    )
-    spent = 0
-    for kind, a, b, c, d in matcher.get_opcodes():
-        if kind == "equal":
-            continue
-        left, right = _left(old, a, b), [token for token in new[c:d] if not belongs_to_number(token.word)]
-        if "".join(token.word for token in left) == "".join(token.word for token in right):
-            continue  # joined, parted, or nothing but fillers and numbers
-        if names and _names(left) != _names(right):
-            return "names"
-        if any(words.opposite(one.word, other.word) for one in left for other in right):
-            return "negation"
-        if Counter(t.word for t in left if t.word in words.DATES) != Counter(
-            t.word for t in right if t.word in words.DATES
-        ):
-            return "names"
-        spent += _cost(left, right)
-        if spent > limit:
-            return "too_much"
+    before, after = width(original), width(edit)
+    if max(before, after) > SHORT_WIDTH and max(before, after) > MOST_LONGER * min(before, after):
+        return "too_much"
     return None
 
 
-def _left(old: Sequence[Token], start: int, end: int) -> list[Token]:
-    """The words of a stretch without numbers, fillers, and what is said again right before or after it."""
-    found: list[Token] = []
-    place = start
-    while place < end:
-        step = _repeated(old, place, end)
-        if step:
-            place += step
-            continue
-        token = old[place]
-        place += 1
-        if belongs_to_number(token.word) or token.word in words.FILLERS or words.HESITATION.fullmatch(token.word):
-            continue
-        pair = f"{token.word} {old[place].word}" if place < end else ""
-        if pair in words.FILLER_PAIRS:
-            place += 1
-            continue
-        found.append(token)
-    return found
+def _same_digits(original: str, edit: str, target: str) -> bool:
+    """Whether each number in digits is on the other side too, in digits or words, in whatever order."""
+    before = read(original, vocabulary_of(None, script_of(original)))
+    after = read(edit, vocabulary_of(target, script_of(edit)))
+    return _covered(original, before, edit, after) and _covered(edit, after, original, before)
 
 
-def _repeated(old: Sequence[Token], place: int, end: int) -> int:
-    """How many words from here on stand right before or after this place once more, and may go for it."""
-    for length in range(min(_LONGEST_REPEAT, end - place), 0, -1):
-        here = [token.word for token in old[place : place + length]]
-        before = [token.word for token in old[max(place - length, 0) : place]]
-        after = [token.word for token in old[place + length : place + 2 * length]]
-        if here in (before, after) and not any(map(is_number, here)):
-            return length
-    return 0
-
-
-def _without_repeats(line: Sequence[Token]) -> list[Token]:
-    """The line with what is said twice in a row said once."""
-    found: list[Token] = []
-    for token in line:
-        found.append(token)
-        for length in range(1, _LONGEST_REPEAT + 1):
-            last = [each.word for each in found[-length:]]
-            if len(found) >= 2 * length and last == [each.word for each in found[-2 * length : -length]]:
-                del found[-length:]
-                break
-    return found
-
-
-def _cost(left: Sequence[Token], right: Sequence[Token]) -> int:
-    """The fewest differences that make one stretch of the other; very many where it cannot be."""
-    if len(left) > _LONGEST_BLOCK or len(right) > _LONGEST_BLOCK:
-        return _IMPOSSIBLE
-    row = list(itertools.accumulate((_small(token) for token in right), initial=0))
-    for one in left:
-        above, row = row, [row[0] + _small(one)]
-        for place, other in enumerate(right):
-            row.append(min(above[place] + _swap(one, other), above[place + 1] + _small(one), row[-1] + _small(other)))
-    return min(row[-1], _IMPOSSIBLE)
-
-
-def _small(token: Token) -> int:
-    """What it costs that a word came or went."""
-    return 1 if token.word in words.SMALL else _IMPOSSIBLE
-
-
-def _swap(one: Token, other: Token) -> int:
-    """What it costs that a word became another."""
-    if one.word == other.word:
-        return 0
-    return 1 if words.alike(one.word, other.word, name=one.capital or other.capital) else _IMPOSSIBLE
-
-
-def _names(tokens: Sequence[Token]) -> list[str]:
-    return [token.word for token in tokens if token.capital and token.word not in words.NO_NAMES]
-
-
-def _negations(line: Sequence[str]) -> int:
-    return sum(words.NEGATION.fullmatch(word) is not None for word in line)
-
-
-def _tokens(line: str) -> Iterator[Token]:
-    line = _THOUSANDS.sub("", unicodedata.normalize("NFC", line))
-    ended, through = True, 0
-    for found in _TOKEN.finditer(line):
-        ended = ended or any(mark in _SENTENCE_END for mark in line[through : found.start()])
-        through = found.end()
-        text = found.group()
-        letters = re.sub(r"['’ʼ]", "", text)
-        loud = len(letters) > 1 and letters.isupper()
-        # half a number is none: "3,5" and "3.5" are the same
-        word = letters.casefold().replace("ё", "е").replace(",", ".")
-        yield Token(word, loud or (letters[:1].isupper() and not ended), ended)
-        ended = False
-
-
-def _adds_marks(original: str, edit: str) -> bool:
-    """Whether there is markup, a symbol, or quotes around the edit that the line has not."""
-    if set(_MARKUP.findall(edit)) - set(_MARKUP.findall(original)):
+def _covered(text: str, reading: Reading, other_text: str, other: Reading) -> bool:
+    """Whether the digits of one text are in the other: as they stand there, or put together with words."""
+    if not _plain(text) - _plain(other_text):
         return True
-    if any(unicodedata.category(sign) == "So" and sign not in original for sign in edit):
+    own = Counter(_digits(number) for number in reading.numbers if not number.spoken)
+    return not own - Counter(_digits(number) for number in other.numbers)
+
+
+def _plain(text: str) -> Counter[str]:
+    """Numbers as they are written, without what parts thousands, hours and fractions."""
+    return Counter(re.sub(r"\D", "", found) for found in re.findall(r"\d+(?:[.,:\u00a0\u202f ]\d+)*", text))
+
+
+def _digits(number: Number) -> str:
+    return number.text.removesuffix(".00").replace(".", "")
+
+
+def _has_words(text: str) -> bool:
+    return any(map(str.isalnum, text))
+
+
+def _foreign(text: str, script: str) -> bool:
+    letters = scripts(text)
+    return letters[script] < SAME_SCRIPT * letters.total()
+
+
+def _same_units(before: Counter[str], after: Counter[str]) -> bool:
+    """The same symbols; cents may go into the dollars."""
+    if before == after:
         return True
-    inner, outer = original.strip(), edit.strip()
-    return outer[0] in _QUOTES and outer[-1] in _QUOTES and (inner[:1] not in _QUOTES or inner[-1:] not in _QUOTES)
+    whole = any(before[symbol] for symbol in "$€£₽")
+    return whole and before - Counter({"¢": before["¢"]}) == after - Counter({"¢": after["¢"]})
 
 
-@functools.lru_cache(4096)
-def _script_of(letter: str) -> str:
-    return unicodedata.name(letter, "").partition(" ")[0]
+class _Comparison:
+    """The words of a line before and after."""
+
+    def __init__(self, before: Reading, after: Reading, vocabulary: Vocabulary) -> None:
+        self._before, self._after, self._vocabulary = before, after, vocabulary
+        self._changed = 0
+        self._moved: Counter[str] = Counter()
+        self._found: set[Doubt] = set()
+
+    def doubt(self) -> Doubt | None:
+        """Why the words must not stand so."""
+        before, after = self._before.tokens, self._after.tokens
+        pairs = matched([token.text for token in before], [token.text for token in after])
+        ends = (len(before), len(after))
+        for (a, b), (c, d) in pairwise([(-1, -1), *pairs, ends]):
+            if (c, d) != (a + 1, b + 1):
+                self._compare(a + 1, before[a + 1 : c], after[b + 1 : d])
+        if self._moved["dropped"] and self._moved["added"]:
+            self._found.add("numbers")
+        if self._changed > _limit(len(before)):
+            self._found.add("too_much")
+        order: tuple[Doubt, ...] = ("numbers", "negation", "names", "too_much")
+        return next((doubt for doubt in order if doubt in self._found), None)
+
+    def _compare(self, place: int, before: Sequence[Token], after: Sequence[Token]) -> None:
+        """Words between two that stay; ``place``: where they begin in the original."""
+        if self._written_alike(before, after):
+            self._count(before, after)
+            return
+        if max(len(before), len(after)) > MOST_BLOCK:
+            self._found.add("too_much")
+            return
+        taken_before, taken_after = set[int](), set[int]()
+        for (i, many), (j, more) in self._paired(before, after):
+            taken_before.update(range(i, i + many))
+            taken_after.update(range(j, j + more))
+            self._count(before[i : i + many], after[j : j + more])
+        dropped = [n for n in range(len(before)) if n not in taken_before]
+        added = [n for n in range(len(after)) if n not in taken_after]
+        repeated = self._repeated([place + n for n in dropped])
+        dropped = [n for n in dropped if place + n not in repeated]
+        pardoned = self._pardoned(place, before, dropped)
+        self._judge([before[n] for n in dropped if n not in pardoned], "dropped")
+        self._changed += len(pardoned)
+        self._judge([after[n] for n in added], "added")
+        if set(dropped) - pardoned and added and not any(t.text == NUMBER or t.raw == "." for t in (*before, *after)):
+            self._found.add("too_much")
+        if any(denies(before[i].text, after[j].text) for i in dropped for j in added):
+            self._found.add("negation")
+
+    def _count(self, before: Sequence[Token], after: Sequence[Token]) -> None:
+        if _joined(before) != _joined(after):
+            self._changed += len(before)
+
+    def _written_alike(self, before: Sequence[Token], after: Sequence[Token]) -> bool:
+        """Whether words are the same, written apart or together, or sound the same so."""
+        if not before or not after or any(token.text == NUMBER for token in (*before, *after)):
+            return False
+        one, other = _joined(before), _joined(after)
+        if one != other and max(len(before), len(after)) > 3:  # noqa: PLR2004 - whole sentences do not sound alike
+            return False
+        if self._vocabulary.language != "ru" and self._denials(before) != self._denials(after):
+            return False
+        if one == other:
+            return True
+        if self._denials(before) != self._denials(after):
+            return False
+        language = self._vocabulary.language
+        return sound(one, language) == sound(other, language) or self._vocabulary.grouped(one, other)
+
+    def _denials(self, tokens: Sequence[Token]) -> list[str]:
+        return [token.text for token in tokens if token.text in self._vocabulary.negations]
+
+    def _alike(self, before: Sequence[Token], after: Sequence[Token]) -> bool:
+        if len(before) > 1 or len(after) > 1:
+            return self._written_alike(before, after)
+        (one,), (other,) = before, after
+        negations = self._vocabulary.negations
+        if NUMBER in {one.text, other.text} or one.text in negations or other.text in negations:
+            return one.text == other.text
+        return alike(one.text, other.text, self._vocabulary, name=self._is_name(one) or self._is_name(other))
+
+    def _is_name(self, token: Token) -> bool:
+        return token.name and token.text not in self._vocabulary.light
+
+    def _paired(
+        self, before: Sequence[Token], after: Sequence[Token]
+    ) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+        """Words that are alike, in order and as many as can be, as (begin, count) on either side.
+
+        The table holds how many words from ``i`` and ``j`` on find a partner, and how.
+        """
+        shapes = ((1, 1), (1, 2), (2, 1))
+        best: dict[tuple[int, int], tuple[int, tuple[int, int]]] = {}
+
+        def score(i: int, j: int) -> int:
+            return best[i, j][0] if (i, j) in best else 0
+
+        for i in range(len(before) - 1, -1, -1):
+            for j in range(len(after) - 1, -1, -1):
+                found = max((score(i + 1, j), (1, 0)), (score(i, j + 1), (0, 1)))
+                for a, b in shapes:
+                    fits = i + a <= len(before) and j + b <= len(after)
+                    if fits and self._alike(before[i : i + a], after[j : j + b]):
+                        found = max(found, (score(i + a, j + b) + a + b, (a, b)))
+                best[i, j] = found
+        i = j = 0
+        while i < len(before) and j < len(after):
+            a, b = best[i, j][1]
+            if a and b:
+                yield (i, a), (j, b)
+            i, j = i + a, j + b
+
+    def _repeated(self, dropped: Sequence[int]) -> set[int]:
+        """Of the dropped words those that say what stands before or behind them once more."""
+        tokens = self._before.tokens
+        found = set[int]()
+        for _, group in groupby(enumerate(dropped), key=lambda item: item[1] - item[0]):
+            run = [number for _, number in group]
+            for size in range(1, LONGEST_REPEAT + 1):
+                if not len(run) % size and any(_says_again(tokens, run, shift) for shift in (size, -size)):
+                    found.update(run)
+        return found
+
+    def _pardoned(self, place: int, before: Sequence[Token], dropped: Sequence[int]) -> set[int]:
+        """Of the dropped words those that are phrases without a meaning, or open the line."""
+        found = set()
+        for one, other in pairwise([*dropped, len(before) + 1]):
+            if before[one].text in self._vocabulary.markers or (
+                place + one == 0 and before[one].text in self._vocabulary.openers
+            ):
+                found.add(one)
+            elif other == one + 1 and f"{before[one].text} {before[other].text}" in self._vocabulary.markers:
+                found |= {one, other}
+        return found
+
+    def _judge(self, tokens: Sequence[Token], how: str) -> None:
+        """Words without a partner."""
+        vocabulary = self._vocabulary
+        for token in tokens:
+            if token.text == NUMBER:
+                self._moved[how] += 1
+            elif token.raw == ".":
+                continue  # a dot in a name: Node.js
+            elif token.text in vocabulary.negations:
+                self._found.add("negation")
+            elif token.text in vocabulary.light or (how == "added" and token.text in vocabulary.addable):
+                self._changed += 1
+            elif token.name:
+                self._found.add("names")
+            else:
+                self._found.add("too_much")
 
 
-def _script(text: str) -> str | None:
-    """Of most of its letters, as Unicode names it; None: there are none."""
-    found = Counter(_script_of(letter) for letter in text if letter.isalpha())
-    return found.most_common(1)[0][0] if found else None
+def _says_again(tokens: Sequence[Token], run: Sequence[int], shift: int) -> bool:
+    """Whether each word of a run is the one that stands ``shift`` words from it; numbers say nothing again."""
+    return all(0 <= n + shift < len(tokens) and tokens[n].text == tokens[n + shift].text != NUMBER for n in run)
 
 
-def _digits(text: str) -> Counter[str]:
-    return Counter(re.findall(r"\d+", _THOUSANDS.sub("", text)))
+def _joined(tokens: Sequence[Token]) -> str:
+    return "".join(token.raw for token in tokens if token.raw != ".")
+
+
+def _limit(words: int) -> float:
+    """How many words of a line may be changed."""
+    if words <= TINY_WORDS:
+        return 1
+    return 2 if words <= SHORT_WORDS else MOST_CHANGED * words

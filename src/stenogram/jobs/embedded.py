@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from stenogram.errors import DatabaseError, StorageFull
+from stenogram.job import Lane
 from stenogram.protocols import Transaction
 from stenogram.store import claims
 from stenogram.store.database import Database
@@ -36,8 +37,8 @@ class EmbeddedQueue:
     def recover(self, transaction: Transaction) -> None:
         """What waits is found in the table itself."""
 
-    def work(self, handler: Callable[[str], None], stop: threading.Event) -> None:
-        """Deliver the job that goes first, again and again, until ``stop``."""
+    def work(self, handler: Callable[[str], None], stop: threading.Event, lane: Lane = "speech") -> None:
+        """Deliver the job of a lane that goes first, again and again, until ``stop``."""
         woken = threading.Event()
         self._db.listen(lambda topic: woken.set() if topic in ("jobs", "") else None)
         failing = False
@@ -45,7 +46,7 @@ class EmbeddedQueue:
             woken.clear()
             try:
                 with self._db.read() as connection:
-                    job_id = claims.next_id(connection)
+                    job_id = claims.next_id(connection, lane)
                 failing = False
             except (DatabaseError, StorageFull) as error:
                 if not failing:

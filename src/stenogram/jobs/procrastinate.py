@@ -23,13 +23,15 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import select, text
 
 from stenogram.errors import DatabaseError, DatabaseUnavailable
+from stenogram.job import Lane
 from stenogram.protocols import Transaction
 from stenogram.store.database import Database
 from stenogram.store.tables import jobs
 
 log = logging.getLogger(__name__)
 
-QUEUE = "stenogram"
+QUEUES: Mapping[Lane, str] = {"speech": "stenogram", "chat": "stenogram-chat"}
+"""Lane -> the name by which Procrastinate knows its queue."""
 TASK = "stenogram.work"
 
 _DELIVERED = text(
@@ -86,12 +88,13 @@ class ProcrastinateQueue:
 
     def submit(self, transaction: Transaction, job_id: str, rank: int, lock: str | None) -> None:
         """Make an entry, in the same transaction; a job that was begun before goes before its equals."""
-        begun = transaction.connection.execute(select(jobs.c.attempt > 0).where(jobs.c.id == job_id)).scalar()
+        found = select((jobs.c.attempt > 0).label("begun"), jobs.c.lane).where(jobs.c.id == job_id)
+        job = transaction.connection.execute(found).one()
         task = self._app.configure_task(
             TASK,
-            queue=QUEUE,
+            queue=QUEUES[job.lane],
             lock=lock,
-            priority=2 * max(min(rank, _HIGHEST), -_HIGHEST) + bool(begun),
+            priority=2 * max(min(rank, _HIGHEST), -_HIGHEST) + bool(job.begun),
             connection=transaction.connection.connection.driver_connection,  # on which the transaction is open
         )
         with self._translated():
@@ -112,9 +115,9 @@ class ProcrastinateQueue:
         for row in transaction.connection.execute(_FORGOTTEN, {"task": TASK}).all():
             self.submit(transaction, row.id, row.rank, row.dedupe_key)
 
-    def work(self, handler: Callable[[str], None], stop: threading.Event) -> None:
-        """Take what Procrastinate delivers, until ``stop``."""
-        delivery = _Delivery(handler)
+    def work(self, handler: Callable[[str], None], stop: threading.Event, lane: Lane = "speech") -> None:
+        """Take what Procrastinate delivers of a lane, until ``stop``."""
+        delivery = _Delivery(handler, QUEUES[lane])
         pause_s = _PAUSE_S
         while not stop.is_set():
             delivery.connected = False
@@ -150,10 +153,10 @@ class ProcrastinateQueue:
             delivery.connected = True  # the pool would try for long before it says that it cannot
         pool = AsyncConnectionPool(_hasty(self._conninfo), min_size=1, max_size=4, timeout=5.0, open=False)
         app = App(connector=PsycopgConnector())
-        app.task(name=TASK, queue=QUEUE)(delivery)
+        app.task(name=TASK, queue=delivery.queue)(delivery)
         async with pool, app.open_async(pool):
             await app.run_worker_async(
-                queues=[QUEUE],
+                queues=[delivery.queue],
                 concurrency=1,
                 fetch_job_polling_interval=_LOOK_AGAIN_S,
                 delete_jobs="always",
@@ -177,8 +180,9 @@ class _Delivery:
 
     __name__ = TASK
 
-    def __init__(self, handler: Callable[[str], None]) -> None:
+    def __init__(self, handler: Callable[[str], None], queue: str) -> None:
         self._handler = handler
+        self.queue = queue
         self.connected = False
         """Whether the database was reached."""
         self.under_way = False

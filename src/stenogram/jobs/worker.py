@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from stenogram.errors import (
     StorageError,
     StorageFull,
 )
-from stenogram.job import Job
+from stenogram.job import Job, Lane
 from stenogram.jobs.attempt import Attempt
 from stenogram.protocols import JobQueue
 from stenogram.store import claims, workers
@@ -39,9 +39,13 @@ _RETRY_S = 0.5
 class Done:
     """What came of a job."""
 
-    transcript: Transcript
+    transcript: Transcript | None
+    """None: the job was about something else, which ``also`` writes."""
     gpu: Mapping[str, Any] | None = None
     cached: bool = False
+    also: Callable[[Transaction, Sequence[Job]], None] = lambda _tx, _ended: None
+    """Writes what else belongs to the end, in the transaction that ends the job, only where the job is still its
+    worker's. It is given the job as it ended, and those that waited for the same."""
 
 
 Handler = Callable[[Attempt], Done]
@@ -50,12 +54,13 @@ Handler = Callable[[Attempt], Done]
 
 @dataclass(slots=True)
 class Worker:
-    """One at a time on each device."""
+    """One at a time on each device, of the jobs of its lane."""
 
     db: Database
     queue: JobQueue
     id: str
     handler: Handler
+    lane: Lane = "speech"
     after: Callable[[Job], None] = lambda _job: None
     """Called when a job is over, whatever came of it."""
     loaded: Callable[[], list[str]] = list
@@ -74,7 +79,7 @@ class Worker:
         ended = threading.Event()
         watch = threading.Thread(target=self._pass_on, args=(stop, ended), name="stenogram-stop", daemon=True)
         watch.start()
-        self.queue.work(lambda job_id: self._take(job_id, ended), ended)
+        self.queue.work(lambda job_id: self._take(job_id, ended), ended, self.lane)
         ended.set()
 
     def hand_back(self) -> None:
@@ -122,7 +127,7 @@ class Worker:
             with attempt:
                 done = self.handler(attempt)
                 attempt.write()
-            self._write(lambda tx: claims.succeed(tx, lease, done.transcript, done.gpu, cached=done.cached))
+            self._write(lambda tx: _succeed(tx, lease, done))
             log.info("job %s: succeeded", job.id, extra={"job": job.id})
         except Cancelled:
             self._stopped(attempt)
@@ -194,3 +199,7 @@ class Worker:
                 workers.tell(tx, self.id, state, loaded=self.loaded(), totals=self.totals(), **facts)
         except (DatabaseError, StorageFull) as error:
             log.debug("what the worker does is not told: %s", error)
+
+
+def _succeed(tx: Transaction, lease: Lease, done: Done) -> None:
+    done.also(tx, claims.succeed(tx, lease, done.transcript, done.gpu, cached=done.cached))

@@ -25,7 +25,19 @@ from stenogram.server.guard import Guard, names_of
 from stenogram.server.hub import Hub
 from stenogram.server.limits import Limits
 from stenogram.server.openai.giveup import GivenUp
-from stenogram.server.routes import jobs, live, metrics, models, openai, service, speakers, system, transcriptions
+from stenogram.server.routes import (
+    enhance,
+    jobs,
+    live,
+    llm,
+    metrics,
+    models,
+    openai,
+    service,
+    speakers,
+    system,
+    transcriptions,
+)
 from stenogram.server.state import State
 
 _DESCRIPTION = """Self-hosted speech-to-text. `/v1` speaks the OpenAI audio API, `/api/v1` is everything the product can
@@ -83,7 +95,8 @@ def build(house: House) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
-    for module in (service, openai, jobs, transcriptions, speakers, models, system, metrics, live):
+    modules = (service, openai, jobs, transcriptions, enhance, speakers, models, llm, system, metrics, live)
+    for module in modules:
         app.include_router(module.router)
     app.mount("/web", live.static)
     origins = [origin.strip() for origin in house.server.cors_origins.split(",") if origin.strip()]

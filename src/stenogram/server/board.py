@@ -23,7 +23,7 @@ from stenogram.app.enabled import ModelState
 from stenogram.app.house import House
 from stenogram.errors import SchemaOutdated, StenogramError
 from stenogram.hardware import read_memory
-from stenogram.job import Caller
+from stenogram.job import Caller, lane_of
 from stenogram.server.hub import Hub, Watch
 from stenogram.store import callbacks, jobs, workers
 from stenogram.store.workers import Worker
@@ -167,8 +167,9 @@ class Board:
             return "starting", "storage_full", reason
         if models and all(model.state == "failed" for model in models):
             return "error", "no_model", f"no enabled model can be had: {models[0].error}"
-        if not any(worker.state in ("idle", "busy") for worker in crew):
-            return _judge_idle(crew)
+        able = [worker for worker in crew if lane_of(worker.device) == "speech"]
+        if not any(worker.state in ("idle", "busy") for worker in able):
+            return _judge_idle(able)
         coming = [model.name for model in models if model.state == "downloading"]
         if coming:
             return "starting", "fetching_models", f"being fetched: {', '.join(coming)}"
@@ -197,7 +198,10 @@ def as_json(snapshot: Snapshot, caller: Caller) -> dict[str, Any]:
         "auth": caller.key_id is not None,
         "health": {"status": snapshot.health, "state": snapshot.state, "reason": snapshot.reason},
         "models": [_model(model, loaded) for model in snapshot.models],
-        "workers": [_worker(worker, processing, caller) for worker in snapshot.workers],
+        "workers": [_worker(each, processing, caller) for each in snapshot.workers if lane_of(each.device) == "speech"],
+        "chat_workers": [
+            _worker(each, processing, caller) for each in snapshot.workers if lane_of(each.device) == "chat"
+        ],
         "gpus": [
             {**worker.gpu, "host": worker.host, **_work(worker, processing, caller)}
             for worker in alive

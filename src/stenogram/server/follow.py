@@ -8,12 +8,11 @@ from anyio import to_thread
 
 from stenogram.app import jobs
 from stenogram.errors import DatabaseUnavailable, NotFound
-from stenogram.job import Caller, Job, JobEvent
+from stenogram.job import Job, JobEvent
 from stenogram.server.state import State
 
 _LOOK_AGAIN_S = 5.0
 """A wake-up may be lost; this long at most is an event late for it."""
-_EVERYBODY = Caller()
 
 
 async def events_of(state: State, job_id: str, seq: int) -> AsyncIterator[JobEvent | None]:
@@ -46,7 +45,7 @@ async def events_of(state: State, job_id: str, seq: int) -> AsyncIterator[JobEve
 
 def _is_deleted(state: State, job_id: str) -> bool:
     try:
-        jobs.find(state.house, _EVERYBODY, job_id)
+        jobs.find_any(state.house, job_id)
     except NotFound:
         return True
     except DatabaseUnavailable:
@@ -64,7 +63,7 @@ async def end_of(state: State, job_id: str) -> Job:
     with state.hub.watch(f"job:{job_id}") as watch:
         while True:
             try:
-                job = await to_thread.run_sync(jobs.find, state.house, _EVERYBODY, job_id)
+                job = await to_thread.run_sync(jobs.find_any, state.house, job_id)
             except DatabaseUnavailable:
                 job = None
             if job is not None and job.finished:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 from stenogram import config
 from stenogram.app import diarize
 from stenogram.app.jobs import Order
 from stenogram.config import Settings
+from stenogram.enhancement import EnhanceWhen
 from stenogram.errors import OptionError, StenogramError
 from stenogram.job import JobSource
 from stenogram.server import references
@@ -22,6 +23,35 @@ GROUPS = (DecodeOptions, VadOptions, TranscribeOptions)
 _OF_SETTINGS = ("model", "profile")
 _OF_LOAD = ("compute_type",)
 """Where to compute is the operator's to say; in which number type, the client's too."""
+ENHANCE: Mapping[str, Mapping[str, Any]] = {
+    "enable_llm_enhancement": {
+        "type": "boolean",
+        "description": "Whether a language model goes over the text; unset: as the operator says",
+    },
+    "enhance": {
+        "type": "string",
+        "enum": list(get_args(EnhanceWhen)),
+        "description": "The same in more words; auto: where a small model wrote the text",
+    },
+}
+"""The fields by which a job says whether its text is to be cleaned up, as OpenAPI documents them."""
+
+
+def enhance_of(form: Form) -> EnhanceWhen | None:
+    """What a form says of clean-up; None: nothing. Raises ``OptionError``, with ``param``."""
+    when, enabled = form.get("enhance"), form.get("enable_llm_enhancement")
+    if when is not None and when not in get_args(EnhanceWhen):
+        cause = f"must be one of {', '.join(get_args(EnhanceWhen))}"
+        raise OptionError(name="enhance", value=when, cause=cause, param="enhance")
+    if enabled is None:
+        return cast("EnhanceWhen | None", when)
+    wish = {"true": "always", "1": "always", "on": "always", "false": "never", "0": "never", "off": "never"}
+    meant = wish.get(enabled.lower())
+    if meant is None or when not in (None, meant):
+        cause = "must be true or false" if meant is None else f"says otherwise than enhance={when}"
+        name = "enable_llm_enhancement"
+        raise OptionError(name=name, value=enabled, cause=cause, param=name)
+    return cast("EnhanceWhen", meant)
 
 
 def properties() -> dict[str, Mapping[str, Any]]:

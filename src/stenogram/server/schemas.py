@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from stenogram.enhancement import EnhanceStatus
 from stenogram.job import Job, JobSource, JobState
 from stenogram.store.callbacks import Callback, CallbackAttempt
 
@@ -78,6 +79,7 @@ class JobView(BaseModel):
     finished_at: float | None
     cached: bool = Field(description="Answered by what an identical job had found")
     error: ErrorView | None
+    llm_enhancement_status: EnhanceStatus = Field(description="How far a language model is with the text")
     links: dict[str, str]
 
 
@@ -94,8 +96,8 @@ class Batch(BaseModel):
     jobs: list[JobView]
 
 
-def view(job: Job) -> JobView:
-    """A job as clients see it."""
+def view(job: Job, enhanced: EnhanceStatus) -> JobView:
+    """A job as clients see it; ``enhanced``: how far a language model is with its text."""
     failed = job.error is not None and job.state == "failed"
     return JobView(
         id=job.id,
@@ -123,6 +125,7 @@ def view(job: Job) -> JobView:
         finished_at=job.finished_at,
         cached=job.cached,
         error=ErrorView(code=job.error_code or "error", message=job.error or "") if failed else None,
+        llm_enhancement_status=enhanced,
         links={
             "self": f"/api/v1/jobs/{job.id}",
             "events": f"/api/v1/jobs/{job.id}/events",

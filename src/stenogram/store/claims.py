@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, select, upd
 
 from stenogram.errors import StenogramError, WorkerDied
 from stenogram.formats import service
-from stenogram.job import Job
+from stenogram.job import Job, Lane
 from stenogram.store import callbacks, events, jobs, references, results
 from stenogram.store.database import Transaction
 from stenogram.store.events import Happening
@@ -62,11 +62,11 @@ class Progress:
     """Whether it finished something that no attempt had finished before."""
 
 
-def next_id(connection: Connection) -> str | None:
-    """The job to be taken up next, leaving out those whose twin is running."""
+def next_id(connection: Connection, lane: Lane = "speech") -> str | None:
+    """The job of a lane to be taken up next, leaving out those whose twin is running."""
     query = (
         select(table.c.id)
-        .where(table.c.state == "queued", ~_twin_runs())
+        .where(table.c.state == "queued", table.c.lane == lane, ~_twin_runs())
         .order_by(table.c.rank.desc(), table.c.created_at, table.c.id)
         .limit(1)
     )
@@ -129,20 +129,24 @@ def cancel_requested(connection: Connection, lease: Lease) -> bool:
 
 
 def succeed(
-    tx: Transaction, lease: Lease, transcript: Transcript, gpu: Mapping[str, Any] | None, *, cached: bool
-) -> None:
-    """End an attempt with its transcript, and with it the jobs that wait for the same. Raises ``LeaseLost``."""
+    tx: Transaction, lease: Lease, transcript: Transcript | None, gpu: Mapping[str, Any] | None, *, cached: bool
+) -> list[Job]:
+    """End an attempt with its transcript, and with it the jobs that wait for the same; gives all of them.
+
+    None: the job was about something else. Raises ``LeaseLost``.
+    """
     now = time.time()
-    found = {
+    found: dict[str, Any] = {
         "state": "succeeded",
         "finished_at": now,
         "progress": 1.0,
         "stage": None,
-        "duration": transcript.duration,
-        "token_count": sum(len(segment.tokens) for segment in transcript.segments),
         "error": None,
         "error_code": None,
     }
+    if transcript is not None:
+        found["duration"] = transcript.duration
+        found["token_count"] = sum(len(segment.tokens) for segment in transcript.segments)
     row = tx.connection.execute(
         update(table)
         .where(_held(lease))
@@ -151,26 +155,28 @@ def succeed(
     ).first()
     if row is None:
         raise LeaseLost
-    stored = results.pack(transcript)
-    _end(tx, row, transcript, stored)
+    stored = results.pack(transcript) if transcript is not None else None
+    ended = [_end(tx, row, transcript, stored)]
     for twin in _waiting_twins(tx.connection, row.dedupe_key):
-        ended = _update_queued(tx, twin.id, {**found, "started_at": now, "cached": True})
-        if ended is not None:
-            _end(tx, ended, transcript, stored)
+        waited = _update_queued(tx, twin.id, {**found, "started_at": now, "cached": True})
+        if waited is not None:
+            ended.append(_end(tx, waited, transcript, stored))
+    return ended
 
 
-def answer(tx: Transaction, job_id: str, transcript: Transcript, stored: bytes) -> None:
-    """End a job that waits with what an identical one had found."""
+def answer(tx: Transaction, job_id: str, transcript: Transcript, stored: bytes) -> list[Job]:
+    """End a job that waits with what an identical one had found; gives it, or nothing where it did not wait."""
     now = time.time()
     tokens = sum(len(segment.tokens) for segment in transcript.segments)
     values = {"state": "succeeded", "started_at": now, "finished_at": now, "progress": 1.0, "cached": True}
     row = _update_queued(tx, job_id, {**values, "duration": transcript.duration, "token_count": tokens})
-    if row is not None:
-        told: list[Happening] = [("segment", as_json(segment)) for segment in transcript.segments]
-        if transcript.diarizer:
-            told.append(("speakers", {"diarizer": transcript.diarizer, "turns": as_json(list(transcript.turns))}))
-        events.add(tx, job_id, row.attempt, told)
-        _end(tx, row, transcript, stored)
+    if row is None:
+        return []
+    told: list[Happening] = [("segment", as_json(segment)) for segment in transcript.segments]
+    if transcript.diarizer:
+        told.append(("speakers", {"diarizer": transcript.diarizer, "turns": as_json(list(transcript.turns))}))
+    events.add(tx, job_id, row.attempt, told)
+    return [_end(tx, row, transcript, stored)]
 
 
 def fail(tx: Transaction, lease: Lease, error: StenogramError, *, shared: bool) -> None:
@@ -281,8 +287,8 @@ def _waits(tx: Transaction, row: Row[Any], reason: str) -> Released:
     return Released(row.id, row.rank, row.dedupe_key)
 
 
-def _end(tx: Transaction, row: Row[Any], transcript: Transcript | None = None, stored: bytes | None = None) -> None:
-    """What belongs to every end: the result, the last event, the callback to be sent."""
+def _end(tx: Transaction, row: Row[Any], transcript: Transcript | None = None, stored: bytes | None = None) -> Job:
+    """What belongs to every end: the result, the last event, the callback to be sent. Gives the job as it ended."""
     job = jobs.of_row(row)
     if stored is not None:
         results.put(tx, job.id, stored)
@@ -292,6 +298,7 @@ def _end(tx: Transaction, row: Row[Any], transcript: Transcript | None = None, s
     if job.callback_url is not None:
         callbacks.put(tx, f"msg_{uuid.uuid4().hex}", job.id, job.callback_url, service.body(job, transcript))
     tx.wake("workers")
+    return job
 
 
 def _update_queued(tx: Transaction, job_id: str, values: Mapping[str, Any]) -> Row[Any] | None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
-from stenogram.job import UNFINISHED, Job, JobSource, JobState, Media, Reference
+from stenogram.job import CHAT_DEVICE, UNFINISHED, Job, JobSource, JobState, Lane, Media, Reference
 from stenogram.store import events, references
 from stenogram.store.database import Transaction
 from stenogram.store.tables import jobs, workers
@@ -21,6 +21,10 @@ FAIR_SHARE = 1000
 """One step of priority outweighs this many unfinished jobs of the same owner."""
 _RECENT_JOBS = 20
 """The estimate of the wait rests on so many of the jobs that ended last."""
+_TELLING = ("transcribe", "enhance")
+"""Kinds of jobs that tell how long the next one of their lane may take."""
+_TRANSCRIBES = jobs.c.kind == "transcribe"
+"""What users call a job: to hear a voice and to go over a text are told of elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class NewJob:
     """A job to be put in."""
 
     source: JobSource
-    media: Media
+    media: Media | None
     model: str
     options: Mapping[str, Any]
     language: str | None = None
@@ -41,6 +45,8 @@ class NewJob:
     references: Sequence[Reference] = ()
     """Of known speakers."""
     kind: str = "transcribe"
+    lane: Lane = "speech"
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +64,13 @@ class Filter:
 def put(tx: Transaction, new: NewJob) -> tuple[Job, int]:
     """Add a job that waits, and give its rank too.
 
-    Higher ``priority`` goes first, and among equals whose owner has less in hand.
+    Higher ``priority`` goes first, and among equals whose owner has less in hand in this lane.
     What an identical job that is running has told so far is told of this one too.
     """
     now = time.time()
     held = 0
     if new.owner is not None:
-        unfinished = and_(jobs.c.owner == new.owner, jobs.c.state.in_(UNFINISHED))
+        unfinished = and_(jobs.c.owner == new.owner, jobs.c.state.in_(UNFINISHED), jobs.c.lane == new.lane)
         held = tx.connection.execute(select(func.count()).select_from(jobs).where(unfinished)).scalar_one()
     rank = new.priority * FAIR_SHARE - min(held, FAIR_SHARE - 1)
     job_id = uuid.uuid4().hex
@@ -72,6 +78,8 @@ def put(tx: Transaction, new: NewJob) -> tuple[Job, int]:
         insert(jobs).values(
             id=job_id,
             kind=new.kind,
+            lane=new.lane,
+            parent=new.parent,
             state="queued",
             source=new.source,
             owner=new.owner,
@@ -80,10 +88,10 @@ def put(tx: Transaction, new: NewJob) -> tuple[Job, int]:
             model=new.model,
             language=new.language,
             options=json.dumps(new.options, ensure_ascii=False),
-            media_url=new.media.url,
-            media_digest=new.media.digest,
-            media_bytes=new.media.bytes,
-            filename=new.media.filename,
+            media_url=new.media.url if new.media else None,
+            media_digest=new.media.digest if new.media else None,
+            media_bytes=new.media.bytes if new.media else None,
+            filename=new.media.filename if new.media else None,
             delete_media=new.delete_media,
             attempt=0,
             crashes=0,
@@ -122,7 +130,7 @@ def _catch_up(tx: Transaction, job_id: str, dedupe_key: str) -> None:
 
 
 def find(connection: Connection, job_id: str) -> Job | None:
-    """The job, with its place in the queue."""
+    """The job, with its place in the queue of its lane."""
     row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
     if row is None:
         return None
@@ -135,6 +143,7 @@ def find(connection: Connection, job_id: str) -> Job | None:
             .select_from(jobs)
             .where(
                 jobs.c.state == "queued",
+                jobs.c.lane == row.lane,
                 or_(
                     jobs.c.rank > row.rank,
                     and_(jobs.c.rank == row.rank, jobs.c.created_at < row.created_at),
@@ -142,22 +151,27 @@ def find(connection: Connection, job_id: str) -> Job | None:
             )
         ).scalar_one()
     )
-    return of_row(row, position, wait_s(connection, position))
+    return of_row(row, position, wait_s(connection, position, row.lane))
 
 
-def wait_s(connection: Connection, position: int) -> float | None:
-    """Estimate of the time until the job at this place starts: the mean of recent jobs, over the workers there are."""
+def wait_s(connection: Connection, position: int, lane: Lane = "speech") -> float | None:
+    """Estimate of the time until the job at this place starts: the mean of recent jobs, over the workers of the lane.
+
+    To hear a voice takes a second, and tells nothing of how long a recording takes: such jobs do not count as recent.
+    """
     recent = (
         select((jobs.c.finished_at - jobs.c.started_at).label("took_s"))
-        .where(jobs.c.state == "succeeded", jobs.c.cached.is_(False))
+        .where(jobs.c.state == "succeeded", jobs.c.lane == lane, jobs.c.kind.in_(_TELLING), jobs.c.cached.is_(False))
         .order_by(jobs.c.finished_at.desc())
         .limit(_RECENT_JOBS)
         .subquery()
     )
     mean_s = connection.execute(select(func.avg(recent.c.took_s))).scalar_one()
-    count = select(func.count()).select_from(workers).where(workers.c.state.in_(("idle", "busy")))
+    able = (workers.c.device == CHAT_DEVICE) == (lane == "chat")
+    count = select(func.count()).select_from(workers).where(workers.c.state.in_(("idle", "busy")), able)
     working = connection.execute(count).scalar_one()
-    running = connection.execute(select(func.count()).where(jobs.c.state == "running")).scalar_one()
+    busy = select(func.count()).where(jobs.c.state == "running", jobs.c.lane == lane)
+    running = connection.execute(busy).scalar_one()
     if mean_s is None or not working:
         return None
     ahead = max(position + running - working, 0)
@@ -179,7 +193,7 @@ def listing(
 
 
 def ids(connection: Connection, state: JobState, owner: str | None, *, everybody: bool, limit: int = 1000) -> list[str]:
-    """Ids of the jobs in a state, in the order in which they start or started."""
+    """Ids of the jobs in a state that transcribe, in the order in which they start or started."""
     query = _in_order(state)
     if not everybody:
         query = query.where(jobs.c.owner == owner if owner is not None else jobs.c.owner.is_(None))
@@ -187,25 +201,26 @@ def ids(connection: Connection, state: JobState, owner: str | None, *, everybody
 
 
 def owners(connection: Connection, state: JobState, limit: int = 1000) -> dict[str, str | None]:
-    """Id -> owner of the jobs in a state, in the order in which they start or started."""
+    """Id -> owner of the jobs in a state that transcribe, in the order in which they start or started."""
     return {row.id: row.owner for row in connection.execute(_in_order(state).limit(limit))}
 
 
 def _in_order(state: JobState) -> Select[tuple[str, str | None]]:
     order = (jobs.c.rank.desc(), jobs.c.created_at, jobs.c.id) if state == "queued" else (jobs.c.started_at,)
-    return select(jobs.c.id, jobs.c.owner).where(jobs.c.state == state).order_by(*order)
+    return select(jobs.c.id, jobs.c.owner).where(jobs.c.state == state, _TRANSCRIBES).order_by(*order)
 
 
 def counts(connection: Connection) -> dict[JobState, int]:
-    """How many jobs there are in each state."""
-    rows = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
+    """How many jobs that transcribe there are in each state."""
+    rows = connection.execute(select(jobs.c.state, func.count()).where(_TRANSCRIBES).group_by(jobs.c.state))
     found = {state: number for state, number in rows}  # noqa: C416 - rows are not pairs to mypy
     return {state: found.get(state, 0) for state in ("queued", "running", "succeeded", "failed", "cancelled")}
 
 
 def oldest_wait_s(connection: Connection) -> float:
-    """How long the job has waited that waits longest, seconds; 0 where none does."""
-    oldest = connection.execute(select(func.min(jobs.c.queued_at)).where(jobs.c.state == "queued")).scalar_one()
+    """How long the job that transcribes has waited that waits longest, seconds; 0 where none does."""
+    waiting = select(func.min(jobs.c.queued_at)).where(jobs.c.state == "queued", _TRANSCRIBES)
+    oldest = connection.execute(waiting).scalar_one()
     return max(time.time() - oldest, 0.0) if oldest is not None else 0.0
 
 
@@ -231,9 +246,23 @@ def unfinished_twins(connection: Connection, job: Job) -> list[str]:
     return list(connection.execute(query.order_by(jobs.c.state)).scalars())
 
 
+def lock(tx: Transaction, job_id: str) -> bool:
+    """Let nobody else change a job before this transaction ends; whether it is there."""
+    return tx.connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update()).first() is not None
+
+
 def remove(tx: Transaction, job_ids: Iterable[str]) -> None:
-    """Delete jobs with all that is theirs: results, events, callbacks, references."""
-    tx.connection.execute(delete(jobs).where(jobs.c.id.in_(list(job_ids))))
+    """Delete jobs with all that is theirs: results, events, callbacks, references, and the jobs about them.
+
+    Whoever works on one of these learns at once that it is not to be done any more.
+    """
+    gone = list(job_ids)
+    tx.connection.execute(delete(jobs).where(jobs.c.id.in_(gone)))
+    # Afterwards, so that none is missed that is put in at this very moment. The database does not do it by itself, for
+    # SQLite cannot add such a rule to a table that is there.
+    about = tx.connection.execute(delete(jobs).where(jobs.c.parent.in_(gone)).returning(jobs.c.id)).scalars().all()
+    for job_id in about:
+        tx.wake(f"job:{job_id}")
     tx.wake("workers")
 
 
@@ -274,7 +303,7 @@ def expired(
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [jobs.c.kind == "transcribe"]
+    conditions: list[ColumnElement[bool]] = [_TRANSCRIBES]
     if wanted.owner is not None:
         conditions.append(jobs.c.owner == wanted.owner)
     if wanted.states:
@@ -298,6 +327,7 @@ def of_row(row: Row[Any], position: int | None = None, wait: float | None = None
         source=row.source,
         created_at=row.created_at,
         kind=row.kind,
+        parent=row.parent,
         owner=row.owner,
         priority=row.priority,
         model=row.model,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
@@ -61,3 +61,14 @@ def name(tx: Transaction, job_id: str, names: Mapping[str, str]) -> None:
     """Keep what the owner of a job calls its speakers."""
     stored = json.dumps(names, ensure_ascii=False) if names else None
     tx.connection.execute(update(table).where(table.c.job_id == job_id).values(names=stored))
+
+
+def note_skipped(tx: Transaction, job_id: str, reason: str) -> None:
+    """Keep why no language model is to go over a transcript by itself."""
+    tx.connection.execute(update(table).where(table.c.job_id == job_id).values(skipped=reason))
+
+
+def reasons_skipped(connection: Connection, job_ids: Sequence[str]) -> dict[str, str]:
+    """Id of a job -> why no language model went over its transcript by itself, where that was kept."""
+    query = select(table.c.job_id, table.c.skipped).where(table.c.job_id.in_(job_ids), table.c.skipped.is_not(None))
+    return {row.job_id: row.skipped for row in connection.execute(query)}

@@ -41,6 +41,8 @@ jobs = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
+    Column("lane", Text, nullable=False, server_default="speech", comment="speech, chat: whose work it is"),
+    Column("parent", Text, comment="job whose transcript it is about; they go together (store.jobs.remove)"),
     Column("state", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("owner", Text),
@@ -74,7 +76,8 @@ jobs = Table(
     Column("cached", Boolean, nullable=False),
     Column("token_count", Integer),
     Column("gpu", Text, comment="JSON"),
-    Index("idx_jobs_state_rank", "state", "rank", "queued_at"),
+    Index("idx_jobs_state_lane_rank", "state", "lane", "rank", "queued_at"),
+    Index("idx_jobs_parent", "parent"),
     Index("idx_jobs_dedupe_key", "dedupe_key"),
     Index("idx_jobs_owner", "owner", "created_at"),
     Index("idx_jobs_created_at", "created_at"),
@@ -88,6 +91,20 @@ results = Table(
     Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     Column("transcript", LargeBinary, nullable=False, comment="JSON, compressed"),
     Column("names", Text, comment="JSON: label of a speaker -> what the owner of the job calls them"),
+    Column("skipped", Text, comment="why no language model went over it"),
+)
+
+enhancements = Table(
+    "enhancements",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("parent", Text, nullable=False, comment="job whose transcript it is about"),
+    Column("kind", Text, nullable=False),
+    Column("language", Text, comment="ISO 639-1, of the text"),
+    Column("result", LargeBinary, nullable=False, comment="JSON, compressed"),
+    Column("reverted", Text, nullable=False, comment="JSON list: changes that the owner took back"),
+    Column("created_at", Float, nullable=False),
+    Index("idx_enhancements_parent", "parent", "created_at"),
 )
 
 speakers = Table(

@@ -14,6 +14,8 @@ from stenogram.library import Row
 from stenogram.models import catalogue, store
 from stenogram.protocols import Engine
 
+_CHAT_TIMEOUT_S = 2.0
+
 
 def examine_engines() -> Iterator[Finding]:
     """One finding for each engine."""
@@ -106,3 +108,16 @@ def examine_models(settings: Settings, *, verify: bool) -> Iterator[Finding]:
             yield Finding("model", "good", f"{files.name} ({files.engine}): {checked}")
     if not found:
         yield Finding("model", "fault", "none is installed", "Get one: stenogram models pull NAME")
+
+
+def examine_chat(settings: Settings) -> Finding:
+    """The language model that cleans text up: nothing needs it, so it is no fault that none answers."""
+    from stenogram.enhance.check import check
+
+    chosen = settings.llm_base_url != Settings().llm_base_url or settings.llm_model != Settings().llm_model
+    state = check(settings, _CHAT_TIMEOUT_S)
+    where = f"{state.model} at {state.where}"
+    if not state.ready:
+        return Finding("language model", "warning" if chosen else "note", f"{where}: {state.cause}", state.advice)
+    placed = {True: ", in GPU memory", False: ", on the CPU", None: ""}[state.on_gpu]
+    return Finding("language model", "good", f"{where}: answers{placed}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -11,9 +11,10 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from stenogram.app import jobs
+from stenogram.app import enhancing, jobs
+from stenogram.app.house import House
 from stenogram.errors import NotFound, OptionError, RequestError
-from stenogram.job import JobEvent, JobSource, JobState
+from stenogram.job import Job, JobEvent, JobSource, JobState
 from stenogram.server import options, references, schemas
 from stenogram.server.auth import Reader, Submitter
 from stenogram.server.errors import ANSWERS
@@ -40,6 +41,7 @@ _FORM = form_body(
         "description": "Higher goes first; above 0 only with a key that may",
     },
     keep={"type": "boolean", "description": "Keep the recording when the job has succeeded, or delete it"},
+    **options.ENHANCE,
     **options.properties(),
     **references.SCHEMAS,
 )
@@ -64,10 +66,11 @@ async def submit(
             callback_url=received.get("callback_url"),
             priority=_priority(received.get("priority"), caller.priority, admin=caller.admin),
             delete_media=_kept(received.get("keep")),
+            enhance=options.enhance_of(received.form),
         )
         found = await to_thread.run_sync(jobs.submit, house, caller, order, recordings, idempotency_key)
         received.keep(recordings)
-    return Batch(jobs=[schemas.view(job) for job in found])
+    return Batch(jobs=await to_thread.run_sync(_views, house, found))
 
 
 @router.get("")
@@ -87,26 +90,33 @@ async def listing(  # noqa: PLR0913, PLR0917 - the filters
     found = await to_thread.run_sync(jobs.listing, house, caller, wanted, limit, _cursor(before))
     last = found[-1] if len(found) == limit else None
     return JobList(
-        jobs=[schemas.view(job) for job in found], next=f"{last.created_at!r}-{last.id}" if last is not None else None
+        jobs=await to_thread.run_sync(_views, house, found),
+        next=f"{last.created_at!r}-{last.id}" if last is not None else None,
     )
 
 
 @router.get("/{job_id}")
 async def one(request: Request, caller: Reader, job_id: JobId) -> JobView:
     """A job, with its place in the queue."""
-    return schemas.view(await to_thread.run_sync(jobs.find, state_of(request).house, caller, job_id))
+    house = state_of(request).house
+    [view] = await to_thread.run_sync(lambda: _views(house, [jobs.find(house, caller, job_id)]))
+    return view
 
 
 @router.post("/{job_id}/cancel")
 async def cancel(request: Request, caller: Submitter, job_id: JobId) -> JobView:
     """Cancel a job; one that runs stops within about a second."""
-    return schemas.view(await to_thread.run_sync(jobs.cancel, state_of(request).house, caller, job_id))
+    house = state_of(request).house
+    [view] = await to_thread.run_sync(lambda: _views(house, [jobs.cancel(house, caller, job_id)]))
+    return view
 
 
 @router.post("/{job_id}/retry")
 async def retry(request: Request, caller: Submitter, job_id: JobId) -> JobView:
     """Let a job that failed or was cancelled run once more."""
-    return schemas.view(await to_thread.run_sync(jobs.retry, state_of(request).house, caller, job_id))
+    house = state_of(request).house
+    [view] = await to_thread.run_sync(lambda: _views(house, [jobs.retry(house, caller, job_id)]))
+    return view
 
 
 @router.delete("/{job_id}", status_code=204)
@@ -162,6 +172,11 @@ async def replay(request: Request, caller: Submitter, job_id: JobId) -> Callback
 
     await to_thread.run_sync(write)
     return await callback(request, caller, job_id)
+
+
+def _views(house: House, found: Sequence[Job]) -> list[JobView]:
+    standings = enhancing.standings(house, found)
+    return [schemas.view(job, standings[job.id].status) for job in found]
 
 
 async def _stream(state: State, job_id: str, seq: int) -> AsyncIterator[str]:

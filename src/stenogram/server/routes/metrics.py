@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -10,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from stenogram.job import lane_of
 from stenogram.server.auth import Reader
 from stenogram.server.board import Snapshot
 from stenogram.server.errors import ANSWERS
@@ -37,6 +39,7 @@ class _Collector(Collector):
         """Everything that can be told."""
         yield from self._service()
         yield from self._work()
+        yield from self._clean_up()
         yield from self._machine()
 
     def _service(self) -> Iterator[Metric]:
@@ -66,6 +69,8 @@ class _Collector(Collector):
         stages = CounterMetricFamily("stenogram_stage_seconds", "Work in each stage", labels=[*names, "stage"])
         rtfx = GaugeMetricFamily("stenogram_rtfx", "Seconds of sound for each second of work", labels=names)
         for worker in self._alive():
+            if lane_of(worker.device) == "chat":
+                continue
             label = [worker.id, worker.device]
             totals = worker.totals
             audio.add_metric(label, totals.get("audio_s", 0.0))
@@ -79,6 +84,47 @@ class _Collector(Collector):
             if totals.get("wall_s"):
                 rtfx.add_metric(label, totals["audio_s"] / totals["wall_s"])
         yield from (audio, cached, wall, runs, stages, rtfx)
+
+    def _clean_up(self) -> Iterator[Metric]:
+        names = ["worker"]
+        runs = CounterMetricFamily(
+            "stenogram_enhancements", "Runs of language models, by how they ended", labels=[*names, "outcome"]
+        )
+        tokens = CounterMetricFamily(
+            "stenogram_enhancement_tokens", "Tokens read and written by language models", labels=[*names, "kind"]
+        )
+        answering = CounterMetricFamily(
+            "stenogram_enhancement_answer_seconds",
+            "Time that answers took, summed over all",
+            labels=names,
+        )
+        first = GaugeMetricFamily(
+            "stenogram_enhancement_first_token_seconds", "Time to the first token of an answer, mean", labels=names
+        )
+        speed = GaugeMetricFamily(
+            "stenogram_enhancement_tokens_per_second", "Tokens written for each second of an answer", labels=names
+        )
+        lines = CounterMetricFamily("stenogram_enhancement_lines", "Lines of text that came of it", labels=names)
+        kept = CounterMetricFamily(
+            "stenogram_enhancement_lines_kept", "Of them those of which the guard kept the original", labels=names
+        )
+        for worker in self._alive():
+            totals: Mapping[str, Any] = worker.totals.get("chat") or {}
+            if not totals:
+                continue
+            label = [worker.id]
+            for outcome in ("completed", "failed", "cancelled"):
+                runs.add_metric([*label, outcome], totals[outcome])
+            tokens.add_metric([*label, "prompt"], totals["prompt_tokens"])
+            tokens.add_metric([*label, "completion"], totals["completion_tokens"])
+            answering.add_metric(label, totals["answer_s"])
+            lines.add_metric(label, totals["lines"])
+            kept.add_metric(label, totals["kept"])
+            if totals["asked"]:
+                first.add_metric(label, totals["first_token_s"] / totals["asked"])
+            if totals["answer_s"]:
+                speed.add_metric(label, totals["completion_tokens"] / totals["answer_s"])
+        yield from (runs, tokens, answering, first, speed, lines, kept)
 
     def _machine(self) -> Iterator[Metric]:
         names = ["worker", "device"]

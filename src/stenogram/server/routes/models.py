@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from stenogram import diarization
 from stenogram.app import enabled
 from stenogram.errors import Conflict
+from stenogram.job import lane_of
 from stenogram.models import catalogue, store
 from stenogram.server.auth import Keeper, Reader
 from stenogram.server.errors import ANSWERS
@@ -126,8 +127,9 @@ async def _order(state: State, command: Command, name: str) -> ModelView:
         model = store.find(name, house.settings)
         store.files_of(model, house.settings)  # what is not here is refused at once
         with house.db.write() as tx:
-            alive = [each for each in workers.all_of(tx.connection) if each.state in workers.ALIVE]
-            return [workers.order(tx, worker.id, command, model.name) for worker in alive]
+            crew = workers.all_of(tx.connection)
+            able = [each for each in crew if each.state in workers.ALIVE and lane_of(each.device) == "speech"]
+            return [workers.order(tx, worker.id, command, model.name) for worker in able]
 
     def done(numbers: list[int]) -> list[tuple[bool, str | None]]:
         with house.db.read() as connection:

@@ -13,11 +13,12 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from stenogram import formats
-from stenogram.app import jobs, transcripts
+from stenogram.app import enhancing, jobs, transcripts
+from stenogram.app.enhancing import Report
 from stenogram.app.transcripts import NamedSpeaker
 from stenogram.config import read
+from stenogram.enhancement import EnhanceStatus
 from stenogram.formats import FORMATS
-from stenogram.job import Job
 from stenogram.server.auth import Reader, Submitter
 from stenogram.server.errors import ANSWERS
 from stenogram.server.routes.jobs import JobId
@@ -28,6 +29,7 @@ from stenogram.types import SubtitleOptions, Transcript
 router = APIRouter(prefix="/api/v1/transcriptions", tags=["transcriptions"], responses=ANSWERS)
 
 FormatName = Literal["full", "text", "txt", "json", "verbose_json", "diarized_json", "srt", "vtt", "tsv", "rttm"]
+LineKind = Literal["clean", "translation"]
 
 
 class TranscriptView(BaseModel):
@@ -45,6 +47,9 @@ class TranscriptView(BaseModel):
     choices: list[str] = Field(description="What was chosen for this recording, and why")
     turns: list[dict[str, Any]] = Field(description="Who spoke when: start, end, speaker; they may overlap")
     diarizer: str = Field(description="Who told the speakers apart; empty: nobody was asked")
+    llm_enhancement_status: EnhanceStatus = Field(description="How far a language model is with the text")
+    llm_enhancement_reason: str | None = Field(description="Why that failed or was skipped")
+    enhanced_text: str | None = Field(description="The text as the language model cleaned it up, with every change")
 
 
 class SpeakerShare(BaseModel):
@@ -79,13 +84,20 @@ async def one(  # noqa: PLR0913, PLR0917 - one parameter for each subtitle optio
     max_lines: Annotated[int | None, Query()] = None,
     max_cue_s: Annotated[float | None, Query()] = None,
     download: Annotated[bool, Query(description="As a file, named after the recording")] = False,
+    enhanced: Annotated[bool, Query(description="With the accepted changes of the clean text, or translated")] = False,
+    kind: Annotated[LineKind, Query(description="Which, with `enhanced`")] = "clean",
+    target_language: Annotated[str | None, Query(description="Of the translation, where there are several")] = None,
 ) -> Response:
     """The transcript of a job that has succeeded."""
     house = state_of(request).house
     job = await to_thread.run_sync(jobs.find, house, caller, job_id)
     transcript = await to_thread.run_sync(jobs.transcript, house, caller, job_id)
+    if enhanced:
+        report = await to_thread.run_sync(enhancing.report, house, caller, job_id, kind, target_language)
+        transcript = await to_thread.run_sync(report.render)
     if format == "full":
-        view = await to_thread.run_sync(_view, job, transcript)
+        clean = await to_thread.run_sync(enhancing.report, house, caller, job_id)
+        view = await to_thread.run_sync(_view, clean, transcript)
         return Response(view.model_dump_json(), media_type="application/json")
     given = {"max_line_chars": max_line_chars, "max_lines": max_lines, "max_cue_s": max_cue_s}
     subtitles = read(SubtitleOptions, given, {})
@@ -129,7 +141,8 @@ def _shares(found: Sequence[NamedSpeaker]) -> SpeakerShares:
     )
 
 
-def _view(job: Job, transcript: Transcript) -> TranscriptView:
+def _view(clean: Report, transcript: Transcript) -> TranscriptView:
+    job = clean.job
     return TranscriptView(
         job_id=job.id,
         filename=job.filename,
@@ -143,4 +156,7 @@ def _view(job: Job, transcript: Transcript) -> TranscriptView:
         choices=list(transcript.choices),
         turns=[as_json(turn) for turn in transcript.turns],
         diarizer=transcript.diarizer,
+        llm_enhancement_status=clean.standing.status,
+        llm_enhancement_reason=clean.standing.reason,
+        enhanced_text=clean.stored.enhancement.text if clean.stored is not None else None,
     )
