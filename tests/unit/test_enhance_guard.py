@@ -327,3 +327,10 @@ def test_nothing_invisible_gets_into_a_line(character: str, words: list[str], da
     place = data.draw(st.integers(1, len(line) - 1))
 
     assert doubt(line, line[:place] + character + line[place:], "en") is not None
+
+
+@pytest.mark.parametrize("ending", ["ly", "ily", "s", "es", "ies", "ed", "ied", "ing", "те", "ся", "'s", "n't"])
+def test_a_word_may_be_an_ending_only(ending: str) -> None:
+    """No rule takes letters from a word that it has not."""
+    doubt(ending, "other", "en")
+    doubt("other words", f"other {ending}", "ru")

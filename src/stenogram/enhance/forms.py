@@ -71,11 +71,8 @@ def english_forms(one: str, other: str) -> bool:
     if not _OTHER_WORDS.isdisjoint((one, other)):
         return False
     kinds = dict(_bases(one))
-    for base, kind in _bases(other):
-        pair = {kinds.get(base), kind}
-        if None not in pair and len(base) >= LEAST_STEM and pair != {"ed", "ing"}:
-            return "ly" not in pair or "" in pair
-    return False
+    pairs = [{kinds[base], kind} for base, kind in _bases(other) if base in kinds and len(base) >= LEAST_STEM]
+    return any(pair != {"ed", "ing"} and ("ly" not in pair or pair == {"", "ly"}) for pair in pairs)
 
 
 @lru_cache(8192)
@@ -93,7 +90,9 @@ def _bases(word: str) -> frozenset[tuple[str, str]]:
         if stem != word:
             found |= {(base, ending) for base in _verbs(stem)}
     if word.endswith("ly"):
-        found |= {(word[:-2], "ly"), (word[:-1] + "e", "ly"), (word[:-3] + "y" if word[-3] == "i" else word, "ly")}
+        found |= {(word[:-2], "ly"), (word[:-1] + "e", "ly")}
+    if word.endswith("ily"):
+        found.add((word[:-3] + "y", "ly"))
     return frozenset(found)
 
 

@@ -10,8 +10,8 @@ rules, in order; the first that speaks is the reason:
 
 1. ``empty``: no text came back.
 2. ``remark``: something about the text came with it ("Here is the corrected text:", an apology, words in brackets that
-   nobody said), or something round it: quotation marks from end to end, markdown, bullets, symbols, a further line; or characters that
-   nobody sees, or that dress up letters.
+   nobody said), or something round it: quotation marks from end to end, markdown, bullets, symbols, a further
+   line; or characters that nobody sees, or that dress up letters.
 3. ``script``: less than half of the letters are in the script of the original (``SAME_SCRIPT``).
 4. ``numbers``: the numbers are not the same ones in the same order and place. Digits and words are one (``numbers``
    says how), in English and Russian, ordinals and endings of cases included; 25 % is not 25, nor 5 $ 5 €. Digits said
