@@ -10,6 +10,7 @@ StenogramError              error
 │   ├── TooLong             too_long              longer than the limit
 │   ├── BadReference        bad_reference         no voice can be learnt from it
 │   ├── TooLittleSpeech     too_little_speech     not enough to know a voice by
+│   ├── NotTranscript       not_transcript        a file that should hold a transcript and does not
 │   └── DecoderCrashed      decoder_crashed       the decoder's process died or hung on this file
 ├── OptionError             option_error          a setting that cannot be
 │   ├── OptionNotSupported  option_not_supported  the engine cannot do what was asked
@@ -122,6 +123,12 @@ class TooLittleSpeech(InputError):
     """{path}: {heard_s:.1f} s of speech in it; to know a voice by, {least_s:.0f} s of one person are needed."""
 
     code = "too_little_speech"
+
+
+class NotTranscript(InputError):
+    """{path}: no transcript in the form of verbose_json: {cause}."""
+
+    code = "not_transcript"
 
 
 class DecoderCrashed(InputError):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from stenogram.bundled import asset
-from stenogram.cli.transcribe import _write
+from stenogram.cli.outputs import write
 from stenogram.errors import StorageError
 from stenogram.scoring import word_error_rate
 from tests.service import read_wav, write_wav
@@ -362,7 +362,7 @@ def test_a_folder_that_takes_no_files_is_told(tmp_path: Path) -> None:
     (tmp_path / "no folder").touch()
 
     with pytest.raises(StorageError, match=r"talk\.txt cannot be written: Not a directory"):
-        _write(tmp_path / "no folder" / "talk.txt", "text")
+        write(tmp_path / "no folder" / "talk.txt", "text")
 
 
 def test_help_of_every_command_works() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,24 @@ import click
 
 from stenogram import config, errors, formats
 from stenogram.app import App, api
+from stenogram.app import enhance as language_model
 from stenogram.app.doctor import log_facts
 from stenogram.app.known import diarization_of, voice_of
 from stenogram.app.transcribe import Request, resolve
 from stenogram.app.transcribe import transcribe as transcribe_one
 from stenogram.cache import workspace
-from stenogram.cli.exits import exit_code
+from stenogram.cli.edits import Edits, summary
+from stenogram.cli.exits import NOT_CLEAN, exit_code
 from stenogram.cli.inputs import STDIN, Names, expand
 from stenogram.cli.log import is_verbose, show_stats, verbose_option
 from stenogram.cli.models import asking
 from stenogram.cli.options import options_of
+from stenogram.cli.outputs import formats_of, make_folder, write
 from stenogram.cli.progress import Show, clock
 from stenogram.config import Settings
+from stenogram.enhance.run import text_of
+from stenogram.enhancement import Enhancement, EnhanceOptions
+from stenogram.formats import enhanced
 from stenogram.models.choose import choose
 from stenogram.pipeline.parts import Watch
 from stenogram.types import SubtitleOptions, Transcript
@@ -51,8 +57,26 @@ class Output:
     as_json: bool
     lines: bool
     """Print each segment with its time as it comes."""
+    clean: bool = False
+    """Have a language model go over the text; the lines are printed as they come from there."""
     speakers: bool = False
     """Tell who speaks; that is known at the end, so the segments are printed then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a recording."""
+
+    transcript: Transcript
+    """What is written."""
+    original: Transcript
+    """What was heard."""
+    made: Enhancement | None = None
+    """What the language model made of it."""
+    error: errors.StenogramError | None = None
+    """Why it made nothing of it."""
+    clean_s: float = 0.0
+    """How long that took."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,6 +99,9 @@ class Output:
     help="Call a speaker by name: FILE holds 2 to 10 s in which only this person speaks. For each one known.",
 )
 @click.option("--show/--no-show", default=None, help="Print the text with times as it comes. [default: on a terminal]")
+@click.option(
+    "--enhance", is_flag=True, help="Have a language model repair grammar and punctuation; what was said stays."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object per recording on stdout.")
 @verbose_option
@@ -94,7 +121,7 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     request = api.with_people(request, settings)
     output = replace(output, speakers=request.diarize.diarize)
     if output.folder is not None:
-        _make_folder(output.folder)
+        make_folder(output.folder)
     log_facts(request.load)
     with App.open(settings) as app:
         app.model_for = functools.partial(choose, fetch=asking(settings))
@@ -109,19 +136,17 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
 
 
 def _output(given: dict[str, Any], count: int) -> Output:
-    names = tuple(
-        dict.fromkeys(name.strip() for value in given["formats_"] for name in value.split(",") if name.strip())
-    )
-    chosen = tuple(formats.format_named(name).name for name in names or ("text",))
+    chosen = formats_of(given["formats_"])
     files = given["output_dir"] is not None or count > 1 or len(chosen) > 1
-    show = given["show"] if given["show"] is not None else not names and sys.stdout.isatty()
+    show = given["show"] if given["show"] is not None else not chosen and sys.stdout.isatty()
     return Output(
-        formats=tuple(dict.fromkeys(chosen)),
+        formats=chosen or ("text",),
         folder=(given["output_dir"] or Path()) if files else None,
         subtitles=config.read(SubtitleOptions, {row.name: given[row.name] for row in config.rows(SubtitleOptions)}),
         quiet=given["quiet"] or given["as_json"],
         as_json=given["as_json"],
         lines=show and not given["quiet"] and not given["as_json"],
+        clean=given["enhance"],
     )
 
 
@@ -158,13 +183,6 @@ def _known(values: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise errors.StorageError(path=folder, cause=error.strerror) from error
-
-
 def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output: Output) -> int:
     """Every recording in turn; one that fails is told and does not stop the others."""
     suffixes = {formats.format_named(name).suffix for name in output.formats}
@@ -173,16 +191,47 @@ def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output:
     for source in sources:
         stem, renamed = names.stem(source)
         try:
-            live = output.lines and not output.speakers
+            live = output.lines and not output.speakers and not output.clean
             with _readable(source, app.settings) as path, Show(str(source), output.quiet, live) as show:
                 if renamed:
                     show.say(f"{source}: another recording has the name of its results; they are called {stem}")
                 transcript = transcribe_one(app, replace(request, source=path), Watch(show))
-            _deliver(transcript, source, stem, output, show)
+            result = _cleaned(app, transcript, source, output) if output.clean else Result(transcript, transcript)
+            _deliver(result, source, stem, output, show)
+            if result.error is not None:
+                worst = max(worst, _tell_unclean(source, result.error, output))
         except (errors.InputError, errors.EngineError, errors.DiarizationError, errors.StorageError) as error:
             worst = max(worst, exit_code(error))
             _tell_failure(source, error, output)
     return worst
+
+
+def _cleaned(app: App, transcript: Transcript, source: Path, output: Output) -> Result:
+    """The transcript after the language model; where that cannot be, or is interrupted, as it was."""
+    error: errors.StenogramError
+    with Edits(str(source), transcript, "clean", output.quiet, output.lines) as edits:
+        try:
+            coming = language_model.stream(app, transcript, EnhanceOptions(), progress=edits.advance)
+            made = edits.follow(coming)
+        except KeyboardInterrupt:
+            error = errors.Cancelled()
+        except errors.StenogramError as failure:
+            error = failure
+        else:
+            return Result(text_of(transcript, made), transcript, made, clean_s=time.monotonic() - edits.began)
+        edits.print_rest()
+    if not isinstance(error, errors.Cancelled):
+        transcript = replace(transcript, warnings=(*transcript.warnings, f"The text is not cleaned up. {error}"))
+    return Result(transcript, transcript, error=error)
+
+
+def _tell_unclean(source: Path, error: errors.StenogramError, output: Output) -> int:
+    """Say why a transcript is as it was, once it is written. Raises ``Cancelled`` where that is what was wished."""
+    if isinstance(error, errors.Cancelled):
+        raise error
+    if not output.as_json:
+        click.echo(f"stenogram: {source}: the text is not cleaned up. {error}", err=True)
+    return NOT_CLEAN
 
 
 @contextmanager
@@ -202,32 +251,41 @@ def _readable(source: Path, settings: Settings) -> Iterator[Path]:
         yield spool
 
 
-def _deliver(transcript: Transcript, source: Path, stem: str, output: Output, show: Show) -> None:
-    if output.lines and output.speakers:
+def _deliver(result: Result, source: Path, stem: str, output: Output, show: Show) -> None:
+    transcript = result.transcript
+    if output.lines and output.speakers and not output.clean:
         show.print(transcript.segments)
-    bodies = {name: formats.render(transcript, name, output.subtitles, GRANULARITIES, stem) for name in output.formats}
+    bodies = {name: _body(result, name, stem, output) for name in output.formats}
     written = []
     if output.folder is not None:
         for name, body in bodies.items():
             path = output.folder / (stem + formats.format_named(name).suffix)
-            _write(path, body)
+            write(path, body)
             written.append(path)
     elif not output.as_json and not (output.lines and output.formats == ("text",)):
         sys.stdout.write(bodies[output.formats[0]])
     if output.as_json:
-        _print_json(source, transcript, bodies if output.folder is None else {}, written, show.took_s)
+        _print_json(source, result, bodies if output.folder is None else {}, written, show.took_s)
     elif not output.quiet:
         speed = "from the cache" if show.cached else f"{transcript.duration / show.took_s:.0f}x real time"
         found = "" if transcript.segments else "; no speech found"
         click.echo(f"{source}: {clock(transcript.duration)} in {show.took_s:.1f} s, {speed}{found}", err=True)
+        if result.made is not None:
+            click.echo(f"{source}: {summary(result.made, result.clean_s)}", err=True)
         for path in written:
             click.echo(f"  wrote {path}", err=True)
 
 
-def _print_json(
-    source: Path, transcript: Transcript, bodies: dict[str, str], written: Sequence[Path], took_s: float
-) -> None:
-    facts = {
+def _body(result: Result, name: str, stem: str, output: Output) -> str:
+    if result.made is not None and name == "verbose_json":
+        every = {change.id for change in result.made.changes}
+        return enhanced.verbose_json(result.original, result.transcript, result.made, every, GRANULARITIES)
+    return formats.render(result.transcript, name, output.subtitles, GRANULARITIES, stem)
+
+
+def _print_json(source: Path, result: Result, bodies: dict[str, str], written: Sequence[Path], took_s: float) -> None:
+    transcript = result.transcript
+    facts: dict[str, Any] = {
         "file": str(source),
         "status": "succeeded",
         "duration": round(transcript.duration, 3),
@@ -243,6 +301,10 @@ def _print_json(
     if transcript.diarizer:
         facts["diarizer"] = transcript.diarizer
         facts["speakers"] = list(dict.fromkeys(turn.speaker for turn in transcript.turns))
+    if result.made is not None:
+        facts["enhancement"] = enhanced.fields(result.made, {change.id for change in result.made.changes})
+    elif result.error is not None:
+        facts["enhancement"] = {"error": {"code": result.error.code, "message": str(result.error)}}
     for name, body in bodies.items():
         if name != "text":
             facts[name] = json.loads(body) if name.endswith("json") else body
@@ -256,15 +318,3 @@ def _tell_failure(source: Path, error: errors.StenogramError, output: Output) ->
         click.echo(json.dumps({"file": str(source), "status": "failed", "error": failure}, ensure_ascii=False))
     else:
         click.echo(f"stenogram: {message}", err=True)
-
-
-def _write(path: Path, body: str) -> None:
-    """Whole or not at all: a reader never meets half a file."""
-    part = path.with_name(f".stenogram-{os.getpid()}.part")
-    try:
-        part.write_text(body, encoding="utf-8", newline="")
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # a read-only file system refuses this too
-            part.unlink(missing_ok=True)
-        raise errors.StorageError(path=path, cause=error.strerror) from error

@@ -37,6 +37,11 @@ def verbose_json(transcript: Transcript, granularities: Collection[Granularity] 
     give both. ``language`` is the English name ("english"; "" when unknown); of a translation, which is English, it is
     "english".
     """
+    return encoded(verbose(transcript, granularities))
+
+
+def verbose(transcript: Transcript, granularities: Collection[Granularity] = SEGMENTS) -> dict[str, Any]:
+    """The body of ``verbose_json``, before it is written."""
     body: dict[str, Any] = {
         "task": transcript.task,
         "language": _language(transcript),
@@ -44,16 +49,16 @@ def verbose_json(transcript: Transcript, granularities: Collection[Granularity] 
         "text": transcript.text,
     }
     if "segment" in granularities or "word" not in granularities:
-        body["segments"] = [_segment(segment) for segment in transcript.segments]
+        body["segments"] = [segment_fields(segment) for segment in transcript.segments]
     if "word" in granularities:
-        body["words"] = [_word(word) for word in transcript.words]
+        body["words"] = [word_fields(word) for word in transcript.words]
     body["usage"] = usage(transcript)
     body |= _who_spoke(transcript)
     if transcript.model:
         body["model"] = transcript.model
     if transcript.warnings:
         body["warnings"] = list(transcript.warnings)
-    return encoded(body)
+    return body
 
 
 def diarized_json(transcript: Transcript, known_speakers: Sequence[str] = (), counted_in: Usage = "duration") -> str:
@@ -191,8 +196,11 @@ def usage(transcript: Transcript, counted_in: Usage = "duration") -> dict[str, A
     }
 
 
-def _segment(segment: Segment) -> dict[str, Any]:
-    """The client's types are plain floats: a measure that the engine did not give is 0.0, never null."""
+def segment_fields(segment: Segment) -> dict[str, Any]:
+    """A segment of verbose_json.
+
+    The client's types are plain floats: a measure that the engine did not give is 0.0, never null.
+    """
     fields: dict[str, Any] = {
         "id": segment.id,
         # Whisper: the mel frame (10 ms) at which the decoded window began. Our windows are cut at pauses instead, so
@@ -218,7 +226,8 @@ def _segment(segment: Segment) -> dict[str, Any]:
     return fields
 
 
-def _word(word: Word) -> dict[str, Any]:
+def word_fields(word: Word) -> dict[str, Any]:
+    """A word of verbose_json."""
     fields: dict[str, Any] = {"word": word.word, "start": _seconds(word.start), "end": _seconds(word.end)}
     if word.probability is not None:
         fields["probability"] = _measure(word.probability)
