@@ -126,7 +126,7 @@ class TooLittleSpeech(InputError):
 
 
 class NotTranscript(InputError):
-    """{path}: no transcript in the form of verbose_json: {cause}."""
+    """{path}: no transcript in verbose_json: {cause}. One is made by: stenogram transcribe --format verbose_json"""
 
     code = "not_transcript"
 

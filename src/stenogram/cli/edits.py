@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -44,6 +46,26 @@ WORK: Mapping[EnhanceKind, str] = {
     "title": "title",
     "chapters": "chapters",
 }
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed, instead of an exception in the middle of a line; pressed again it is one."""
+    pressed = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def press(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        pressed.set()
+
+    if before is not signal.default_int_handler:  # ignored, as in the background of a shell, or somebody else's
+        yield pressed.is_set
+        return
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Through(ProgressColumn):
@@ -175,7 +197,7 @@ def summary(made: Enhancement, took_s: float) -> str:
     parts = [_made(made)]
     if made.kept:
         why = Counter(REASONS[line.doubt] for line in made.lines if line.doubt is not None)
-        reasons = ", ".join(f"{count} {reason}" for reason, count in why.most_common())
+        reasons = ", ".join(f"{reason}: {count}" if count > 1 else reason for reason, count in why.most_common())
         parts.append(f"{_count(len(made.kept), 'line')} kept by the guard ({reasons})")
     if made.cached:
         parts.append("from the cache")

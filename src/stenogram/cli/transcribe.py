@@ -23,7 +23,7 @@ from stenogram.app.known import diarization_of, voice_of
 from stenogram.app.transcribe import Request, resolve
 from stenogram.app.transcribe import transcribe as transcribe_one
 from stenogram.cache import workspace
-from stenogram.cli.edits import Edits, summary
+from stenogram.cli.edits import Edits, stop_on_interrupt, summary
 from stenogram.cli.exits import NOT_CLEAN, exit_code
 from stenogram.cli.inputs import STDIN, Names, expand
 from stenogram.cli.log import is_verbose, show_stats, verbose_option
@@ -208,18 +208,15 @@ def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output:
 
 def _cleaned(app: App, transcript: Transcript, source: Path, output: Output) -> Result:
     """The transcript after the language model; where that cannot be, or is interrupted, as it was."""
-    error: errors.StenogramError
-    with Edits(str(source), transcript, "clean", output.quiet, output.lines) as edits:
+    with Edits(str(source), transcript, "clean", output.quiet, output.lines) as edits, stop_on_interrupt() as stop:
         try:
-            coming = language_model.stream(app, transcript, EnhanceOptions(), progress=edits.advance)
+            coming = language_model.stream(app, transcript, EnhanceOptions(), stop, progress=edits.advance)
             made = edits.follow(coming)
-        except KeyboardInterrupt:
-            error = errors.Cancelled()
         except errors.StenogramError as failure:
             error = failure
+            edits.print_rest()
         else:
             return Result(text_of(transcript, made), transcript, made, clean_s=time.monotonic() - edits.began)
-        edits.print_rest()
     if not isinstance(error, errors.Cancelled):
         transcript = replace(transcript, warnings=(*transcript.warnings, f"The text is not cleaned up. {error}"))
     return Result(transcript, transcript, error=error)

@@ -36,11 +36,13 @@ def read(body: str | bytes, name: str = "the file") -> Found:
     """The transcript in ``body``. Raises ``NotTranscript``, which calls it ``name``."""
     try:
         told = msgspec.json.decode(body, type=_Body, strict=False)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise NotTranscript(path=name, cause=_uncapitalised(str(error))) from error
+    except msgspec.ValidationError as error:
+        message = str(error)
+        raise NotTranscript(path=name, cause=message[:1].lower() + message[1:]) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NotTranscript(path=name, cause="it is empty" if not body.strip() else "it is no JSON") from error
     if told.segments is None:
-        cause = "there are no segments with times in it; such a file is written with --format verbose_json"
-        raise NotTranscript(path=name, cause=cause)
+        raise NotTranscript(path=name, cause="there are no segments with times in it")
     transcript = _transcript(told, told.segments)
     if told.enhancement is None:
         return Found(transcript)
@@ -276,7 +278,3 @@ def _edited(segment: Segment, changes: Sequence[Change], name: str) -> str:
         pieces += [segment.text[through : change.at], change.after]
         through = end
     return "".join([*pieces, segment.text[through:]])
-
-
-def _uncapitalised(message: str) -> str:
-    return message[:1].lower() + message[1:].rstrip(".")
