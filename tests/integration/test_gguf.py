@@ -11,14 +11,20 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
 
-from stenogram.enhance.gguf import GgufChat
+from stenogram.enhance import run
+from stenogram.enhance.gguf import GgufChat, weights_at
+from stenogram.enhancement import EnhanceOptions
 from stenogram.errors import Cancelled, ChatRefused, EnhancementError, ModelError, OutOfMemory
+from stenogram.testing import MemoryCache
+from stenogram.types import Segment, Transcript
 from tests import chats
+from tools import tiny_gguf
 from tools.tiny_gguf import TEMPLATE, Shape
 
 if not chats.HAS_LLAMA:
@@ -236,3 +242,39 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
 def test_a_larger_context_is_bounded(tmp_path: Path) -> None:
     """So that its memory is."""
     assert chats.gguf(tmp_path, dataclasses.replace(Shape(), context=1_000_000)).context_tokens == 4096
+
+
+def test_a_process_that_nobody_asks_is_ended_and_comes_back(tmp_path: Path) -> None:
+    """As other models it gives its memory back; what it says is the same afterwards."""
+    path = tmp_path / "tiny.gguf"
+    tiny_gguf.write(path)
+    with closing(GgufChat("tiny", lambda: weights_at(path), idle_unload_s=0.2)) as chat:
+        first = chats.ask(chat).text
+        child = chat._child
+        assert child is not None
+        deadline = time.monotonic() + 20
+        while child.alive and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+        assert not child.alive
+        assert chats.ask(chat).text == first
+
+
+def test_of_noise_the_guard_keeps_every_original(tmp_path: Path) -> None:
+    """A whole transcript through it, in parts, each answer up to the limit of its part."""
+    texts = [f"line {number} of what was said in the meeting about the bridge" for number in range(30)]
+    transcript = Transcript(tuple(Segment(n, n, n + 1.0, text) for n, text in enumerate(texts)), 30.0, "en")
+    told = []
+    with closing(chats.gguf(tmp_path, shape=Shape(context=4096))) as chat:
+        lines = run.enhance(run.Means(chat, MemoryCache()), transcript, EnhanceOptions())
+        while True:
+            try:
+                told.append(next(lines))
+            except StopIteration as ended:
+                found = ended.value
+                break
+
+    assert [line.text for line in told] == texts
+    assert len(found.kept) == len(texts)
+    assert (found.changes, run.text_of(transcript, found)) == ((), transcript)
+    assert found.usage.completion_tokens > 100

@@ -69,7 +69,7 @@ def test_every_option_of_the_product_is_on_the_settings_page() -> None:
     assert set(groups) < set(docs.option_groups())
     for group in groups:
         for row in config.rows(group):
-            assert f"| `{row.name}` | {docs.flag_words(row)} | `{row.env}` |" in page
+            assert f"| `{row.name}` | {docs.flag_words(row)} | {docs.variable_words(row)} |" in page
             assert docs.cell(row.help) in page
 
 

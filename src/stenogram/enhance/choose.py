@@ -22,10 +22,10 @@ def open_chat(settings: Settings) -> Chat:
     """The language model of the settings. Nothing is loaded, hashed or connected yet."""
     model = known(settings)
     if model is not None:
-        return GgufChat(model.name, lambda: _weights_of(model, settings))
+        return GgufChat(model.name, lambda: _weights_of(model, settings), settings.idle_unload_s)
     path = path_in(settings.llm_model)
     if path is not None:
-        return GgufChat(str(path), lambda: weights_at(path))
+        return GgufChat(str(path), lambda: weights_at(path), settings.idle_unload_s)
     from stenogram.enhance.chat import OpenAIChat
     from stenogram.enhance.endpoint import Endpoint
 

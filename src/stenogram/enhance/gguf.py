@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import math
 import queue
 import threading
 import time
@@ -69,13 +70,18 @@ def _digest(path: Path, _size: int, _mtime_ns: int) -> str:
 class GgufChat:
     """``protocols.Chat`` on a file. The process starts, and loads, with the first question."""
 
-    def __init__(self, model: str, locate: Callable[[], Weights]) -> None:
-        """``locate`` finds the file; it raises ``ModelNotInstalled`` and other ``ModelError``."""
+    def __init__(self, model: str, locate: Callable[[], Weights], idle_unload_s: float = math.inf) -> None:
+        """``locate`` finds the file; it raises ``ModelNotInstalled`` and other ``ModelError``.
+
+        After ``idle_unload_s`` without a question the process is ended, and its memory free; the next one starts it.
+        """
         self._name = model
         self._locate = locate
         self._alone = threading.Lock()
         self._numbers = itertools.count()
         self._child: Child | None = None
+        self._idle_unload_s = idle_unload_s
+        self._rest: threading.Timer | None = None
         self._closed = False
 
     @property
@@ -143,7 +149,17 @@ class GgufChat:
     def close(self) -> None:
         """End the process, also one that is at work; idempotent."""
         self._closed = True
+        if self._rest is not None:
+            self._rest.cancel()
         self._end()
+
+    def _unload(self) -> None:
+        """Nobody has asked for long."""
+        if self._alone.acquire(blocking=False):
+            try:
+                self._end()
+            finally:
+                self._alone.release()
 
     def _context(self, path: Path) -> int:
         return min(gguf_header.read(path).context_tokens, MAX_CONTEXT_TOKENS)
@@ -155,8 +171,14 @@ class GgufChat:
             self._check(stop)
         try:
             self._check(stop)
+            if self._rest is not None:
+                self._rest.cancel()
             yield
         finally:
+            if self._idle_unload_s < threading.TIMEOUT_MAX and not self._closed:
+                self._rest = threading.Timer(self._idle_unload_s, self._unload)
+                self._rest.daemon = True
+                self._rest.start()
             self._alone.release()
 
     def _check(self, stop: Stop) -> None:
