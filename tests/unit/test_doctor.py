@@ -15,9 +15,11 @@ from stenogram import diarization, engines, hardware, performance
 from stenogram.app.doctor import Finding, examine, log_facts, machine, parts, places, trial
 from stenogram.bundled import asset
 from stenogram.config import Settings
+from stenogram.enhance.check import ChatState
 from stenogram.errors import ModelDamaged
 from stenogram.library import Row
 from stenogram.models import catalogue, store
+from stenogram.testing.chat_server import ChatServer
 from stenogram.types import LoadOptions
 
 GIB = 2**30
@@ -164,6 +166,46 @@ def test_each_diarizer_has_a_line_that_says_whether_it_can_be_used(
     assert (bad.state, bad.text.partition("; ")[2]) == ("warning", "it cannot be used: its weights are not here")
     advice = "Get it: pip install 'stenogram[extra-one]'"
     assert absent == Finding("speakers", "note", "absent: not installed", advice)
+
+
+def test_a_language_model_that_was_chosen_and_does_not_answer_is_a_warning() -> None:
+    with ChatServer() as server:
+        address = server.url
+    found = parts.examine_chat(Settings(llm_base_url=address))
+
+    assert (found.topic, found.state) == ("clean-up", "warning")
+    assert "nothing listens there" in found.text
+    assert "Start it" in str(found.advice)
+
+
+def test_one_that_nobody_chose_may_be_absent() -> None:
+    state = ChatState("http://localhost:11434/v1", "mistral", answers=False, cause="nothing listens there")
+
+    assert parts.chat_finding(state, chosen=False).state == "note"
+
+
+def test_a_language_model_that_answers_is_told_with_its_place() -> None:
+    with ChatServer(ollama=True, vram_share=0.5) as server:
+        found = parts.examine_chat(Settings(llm_base_url=server.url))
+
+    assert (found.state, found.text) == ("good", f"mistral:7b-instruct at {server.url}: answers, on the CPU")
+
+
+def test_offline_asks_no_language_model_on_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network of the tests ends at this machine: a try would fail the test."""
+    found = parts.examine_chat(Settings(offline=True, llm_base_url="https://models.example.com/v1"))
+
+    assert found.state == "warning"
+    assert "--offline" in found.text
+
+
+def test_the_library_for_gguf_files_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "LIBRARY", Row("nowhere:X", ("no_such_module",), ("no-such-package",), "llama-cpp"))
+    absent = parts.examine_gguf()
+    monkeypatch.setattr(parts, "LIBRARY", Row("nowhere:X", ("click",), ("click",), "llama-cpp"))
+
+    assert (absent.state, absent.advice) == ("note", "Get it: pip install 'stenogram[llama-cpp]'")
+    assert parts.examine_gguf().state == "good"
 
 
 def test_the_default_engine_missing_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ def examine(environ: Mapping[str, str] | None = None, *, verify: bool = False, t
     yield from parts.examine_diarizers(settings)
     yield from parts.examine_models(settings, verify=verify)
     yield parts.examine_chat(settings)
+    yield parts.examine_gguf()
     yield from places.examine_folders(settings)
     yield from places.examine_settings(environ)
     if test:

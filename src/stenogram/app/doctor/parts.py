@@ -9,6 +9,8 @@ from stenogram import diarization, engines, performance
 from stenogram.app.doctor.finding import Finding, State
 from stenogram.cache.local import LocalCache
 from stenogram.config import Settings
+from stenogram.enhance.check import ChatState, check
+from stenogram.enhance.gguf import LIBRARY
 from stenogram.errors import DiarizationError, EngineError, ModelError, ModelNotInstalled
 from stenogram.library import Row
 from stenogram.models import catalogue, store
@@ -112,12 +114,22 @@ def examine_models(settings: Settings, *, verify: bool) -> Iterator[Finding]:
 
 def examine_chat(settings: Settings) -> Finding:
     """The language model that cleans text up: nothing needs it, so it is no fault that none answers."""
-    from stenogram.enhance.check import check
-
     chosen = settings.llm_base_url != Settings().llm_base_url or settings.llm_model != Settings().llm_model
-    state = check(settings, _CHAT_TIMEOUT_S)
+    return chat_finding(check(settings, _CHAT_TIMEOUT_S), chosen=chosen)
+
+
+def chat_finding(state: ChatState, *, chosen: bool) -> Finding:
+    """What is said of a language model; ``chosen``: somebody named it."""
     where = f"{state.model} at {state.where}"
     if not state.ready:
-        return Finding("language model", "warning" if chosen else "note", f"{where}: {state.cause}", state.advice)
+        return Finding("clean-up", "warning" if chosen else "note", f"{where}: {state.cause}", state.advice)
     placed = {True: ", in GPU memory", False: ", on the CPU", None: ""}[state.on_gpu]
-    return Finding("language model", "good", f"{where}: answers{placed}")
+    return Finding("clean-up", "good", f"{where}: answers{placed}")
+
+
+def examine_gguf() -> Finding:
+    """The library that runs a GGUF file in process."""
+    if not LIBRARY.installed:
+        return Finding("clean-up", "note", "GGUF files in process: not installed", _advice(LIBRARY.extra))
+    versions = ", ".join(f"{package} {_version(package)}" for package in LIBRARY.packages)
+    return Finding("clean-up", "good", f"GGUF files in process: {versions}")
