@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -109,7 +110,7 @@ class Edits:
                 disable=not self.console.is_terminal,
                 redirect_stdout=self.lines and sys.stdout.isatty(),
             )
-            self.progress.add_task(f"{WORK[self.kind]}: {self.name}", total=None, through="")
+            self.progress.add_task(f"{WORK[self.kind]}: {Path(self.name).name}", total=None, through="")
             self.progress.start()
         return self
 
