@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
-from stenogram import config, errors, types
+from stenogram import config, enhancement, errors, types
 
 if TYPE_CHECKING:
     import click
@@ -42,9 +42,9 @@ class NotDocumentable(Exception):
 
 
 def option_groups() -> list[type]:
-    """The settings, then every dataclass of ``types`` that declares options, in the order of the source."""
+    """The settings, then every dataclass of ``types`` that declares options, in the order of the source; clean-up."""
     declared = [value for value in vars(types).values() if inspect.isclass(value) and dataclasses.is_dataclass(value)]
-    return [config.Settings, config.ServerSettings, *filter(_declares_options, declared)]
+    return [config.Settings, config.ServerSettings, *filter(_declares_options, declared), enhancement.EnhanceOptions]
 
 
 def _declares_options(group: type) -> bool:

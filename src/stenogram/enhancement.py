@@ -35,9 +35,15 @@ class Message(TypedDict):
 class EnhanceOptions:
     """What a language model is to make of a transcript."""
 
-    kind: EnhanceKind = option("clean", "What to make: clean text, a translation, a summary, a title, or chapters.")
+    kind: EnhanceKind = option(
+        "clean",
+        "What to make: clean text, a translation, a summary, a title, or chapters.",
+        env="STENOGRAM_ENHANCE_KIND",
+    )
     target_language: str | None = option(
-        None, "Language to write in, as ISO code or English name; unset: that of the recording (translation: English)."
+        None,
+        "Language to write in, as ISO code or English name; unset: that of the recording (translation: English).",
+        env="STENOGRAM_ENHANCE_LANGUAGE",
     )
 
 

@@ -126,7 +126,7 @@ class TooLittleSpeech(InputError):
 
 
 class NotTranscript(InputError):
-    """{path}: no transcript in verbose_json: {cause}. One is made by: stenogram transcribe --format verbose_json"""
+    """{path}: not a transcript: {cause}. Wanted is verbose_json: stenogram transcribe FILE -f verbose_json"""
 
     code = "not_transcript"
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, event, text
 
 from stenogram.app.house import open_queue
 from stenogram.errors import DatabaseUnavailable
-from stenogram.job import Media
+from stenogram.job import Lane, Media
 from stenogram.jobs import procrastinate
 from stenogram.protocols import JobQueue
 from stenogram.store import claims, jobs, schema
@@ -36,9 +36,11 @@ def queue(db: Database) -> JobQueue:
     return open_queue(db, LEASE_S)
 
 
-def new(dedupe_key: str | None = None, priority: int = 0, owner: str | None = None) -> jobs.NewJob:
+def new(
+    dedupe_key: str | None = None, priority: int = 0, owner: str | None = None, lane: Lane = "speech"
+) -> jobs.NewJob:
     media = Media("file:///a.wav", "digest", 1, "a.wav")
-    return jobs.NewJob("v1", media, "auto", {}, priority=priority, owner=owner, dedupe_key=dedupe_key)
+    return jobs.NewJob("v1", media, "auto", {}, priority=priority, owner=owner, dedupe_key=dedupe_key, lane=lane)
 
 
 def put(db: Database, queue: JobQueue, wanted: jobs.NewJob | None = None) -> str:
@@ -77,8 +79,11 @@ def entries(db: Database) -> int:
 class Desk:
     """A worker: claims what is delivered, and does with it what the test says; as a rule gives it up as cancelled."""
 
-    def __init__(self, db: Database, queue: JobQueue, act: Callable[[Lease], None] | None = None) -> None:
+    def __init__(
+        self, db: Database, queue: JobQueue, act: Callable[[Lease], None] | None = None, lane: Lane = "speech"
+    ) -> None:
         self.db = db
+        self.lane = lane
         self.act = act or self.end
         self.delivered: list[str] = []
         self.claimed: list[str] = []
@@ -89,7 +94,7 @@ class Desk:
 
     def run(self, queue: JobQueue) -> None:
         try:
-            queue.work(self.take, self.stop)
+            queue.work(self.take, self.stop, self.lane)
         except BaseException as error:  # noqa: BLE001 - for the test to see
             self.error = error
 
@@ -119,8 +124,8 @@ class Desk:
 def desks() -> Iterator[Callable[..., Desk]]:
     made: list[Desk] = []
 
-    def make(db: Database, queue: JobQueue, act: Callable[[Lease], None] | None = None) -> Desk:
-        made.append(Desk(db, queue, act))
+    def make(db: Database, queue: JobQueue, act: Callable[[Lease], None] | None = None, lane: Lane = "speech") -> Desk:
+        made.append(Desk(db, queue, act, lane))
         return made[-1].start()
 
     yield make
@@ -176,6 +181,54 @@ def test_owners_take_turns(db: Database, queue: JobQueue, desks: Desks) -> None:
 
     until(lambda: len(desk.claimed) == 4)
     assert desk.claimed == [greedy[0], modest, *greedy[1:]]
+
+
+def test_each_lane_is_served_by_its_own_workers_alone(db: Database, queue: JobQueue, desks: Desks) -> None:
+    """However much waits in the other one, and of whatever rank; so it is with what was handed back, or forgotten."""
+    back: list[str] = []
+
+    def act(lease: Lease) -> None:
+        if back:
+            chat.end(lease)
+            return
+        back.append(lease.job_id)
+        with db.write() as tx:
+            again(queue, tx, claims.hand_back(tx, lease, "its worker was stopped"))
+
+    speech = [put(db, queue, new(priority=5)) for _ in range(2)]
+    talk = put(db, queue, new(lane="chat"))
+    with db.write() as tx:
+        forgotten, _ = jobs.put(tx, new(lane="chat"))
+        queue.recover(tx)
+    chat = Desk(db, queue, act, "chat")
+    chat.start()
+    until(lambda: len(chat.claimed) == 3)
+    assert chat.claimed == [talk, talk, forgotten.id]
+    assert [state(db, job_id) for job_id in speech] == ["queued", "queued"]
+
+    late = put(db, queue, new(priority=9, lane="chat"))
+    desk = desks(db, queue)
+    until(lambda: state(db, late) == "cancelled" and len(desk.claimed) == 2)
+    assert desk.delivered == speech
+    chat.close()
+
+
+def test_a_silent_lane_holds_up_nothing(db: Database, queue: JobQueue, desks: Desks) -> None:
+    """A worker that is busy with its job, or not there at all: the other lane goes on."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def act(lease: Lease) -> None:
+        entered.set()
+        leave.wait(30)
+        chat.end(lease)
+
+    chat = desks(db, queue, act, "chat")
+    put(db, queue, new(lane="chat"))
+    assert entered.wait(30)
+    desk = desks(db, queue)
+    done = [put(db, queue) for _ in range(3)]
+    until(lambda: desk.claimed == done)
+    leave.set()
 
 
 def test_one_at_a_time_and_each_to_one_worker(db: Database, queue: JobQueue, desks: Desks) -> None:

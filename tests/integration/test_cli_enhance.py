@@ -1,363 +1,389 @@
-"""Clean-up on the command line: processes of their own, real recordings, a real endpoint."""
+"""Clean-up on the command line, as a user meets it: a process of its own, and a language model behind real HTTP."""
 
 from __future__ import annotations
 
 import json
 import os
-import pty
-import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from stenogram.cli.enhance import enhance
-from stenogram.cli.exits import exit_code
 from stenogram.enhancement import Message
-from stenogram.errors import StenogramError
-from stenogram.formats import openai, verbose
 from stenogram.testing.chat_server import ChatServer
-from tests.integration.test_cli import INTERRUPTIBLE, STENOGRAM
+from tests.integration.test_cli import INTERRUPTIBLE, run
 
-BOTH: tuple[openai.Granularity, ...] = ("segment", "word")
-TEXTS = ("well i dont know", "we have 42 dollars", "we met at the the station")
-CLEAN = ("Well, I don't know.", "We have 42 dollars.", "We met at the station.")
-
-
-def tidy(messages: Sequence[Message]) -> str:
-    """Answer lines with clean ones, and other questions with a document."""
-    system, text = messages[0]["content"], messages[-1]["content"]
-    if '"summary"' in system:
-        return '{"summary": "Somebody knows nothing.", "action_items": [{"task": "Find out", "owner": "Ann"}]}'
-    if '"chapters"' in system:
-        return '{"chapters": [{"line": 0, "title": "Doubts"}, {"line": 2, "title": "A station"}]}'
-    known = dict(zip(TEXTS, CLEAN, strict=True))
-    rows = [re.fullmatch(r"\[(\d+)\] (.*)", row) for row in text.splitlines()]
-    return "\n".join(f"[{row[1]}] {known.get(row[2], row[2].replace('.', '!'))}" for row in rows if row)
+RAW = "it was the worst of times"
+CLEAN = "It was the worst of times"
 
 
-@pytest.fixture
-def chat() -> Iterator[ChatServer]:
-    with ChatServer(say=tidy, ollama=True) as server:
-        yield server
+def mend(messages: Sequence[Message]) -> str:
+    """An answer that is good, but for one line, which gets a number."""
+    text = messages[-1]["content"].replace("] It was a season of light", "] It was 7 seasons of light")
+    return text.replace(f" {RAW}", f" {CLEAN}").replace("noisyest", "noisiest")
+
+
+@pytest.fixture(scope="module")
+def transcribed(tmp_path_factory: pytest.TempPathFactory, two_cities: Path) -> Path:
+    """A home that knows the transcript of the recording, and the transcript as a file in it."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STENOGRAM_HOME", str(home))
+        assert run("transcribe", two_cities, "-q", "-f", "verbose_json", "-o", home).returncode == 0
+    return home
 
 
 @pytest.fixture
-def talk(tmp_path: Path) -> Path:
-    """A transcript as another program writes it."""
-    segments = [{"start": 3.0 * n, "end": 3.0 * n + 2.5, "text": text} for n, text in enumerate(TEXTS)]
-    path = tmp_path / "talk.json"
-    path.write_text(json.dumps({"language": "en", "segments": segments}))
-    return path
-
-
-def run(chat: ChatServer | str, *args: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run ``stenogram`` to its end, with the language model at this address."""
-    url = chat if isinstance(chat, str) else chat.url
-    return subprocess.run(
-        [*STENOGRAM, *map(str, args)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "LLM_BASE_URL": url},
-        timeout=120,
-        check=False,
-    )
+def file(transcribed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The transcript, with a home of its own in which the recording is known."""
+    shutil.copytree(transcribed, tmp_path / "home")
+    monkeypatch.setenv("STENOGRAM_HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / "two_cities.verbose.json"
 
 
 @pytest.fixture
-def nowhere() -> str:
-    """The address of a server that has gone."""
-    with ChatServer() as server:
-        return server.url
-
-
-Ask = Callable[..., subprocess.CompletedProcess[str]]
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
+    """A language model that every command finds."""
+    with ChatServer(say=mend) as running:
+        monkeypatch.setenv("STENOGRAM_LLM_BASE_URL", running.url)
+        yield running
 
 
 @pytest.fixture
-def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
-    """``stenogram enhance`` in this process: what it returns and prints; an error of ours as ``main`` tells it."""
-
-    def asked(chat: ChatServer | str, *args: str | Path) -> subprocess.CompletedProcess[str]:
-        url = chat if isinstance(chat, str) else chat.url
-        given = [*map(str, args), "--llm-base-url", url]
-        capsys.readouterr()
-        try:
-            code, complaint = enhance.main(given, "stenogram enhance", standalone_mode=False), ""
-        except StenogramError as error:
-            code, complaint = exit_code(error), str(error)
-        shown = capsys.readouterr()
-        return subprocess.CompletedProcess(given, code, shown.out, shown.err + complaint)
-
-    return asked
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No language model where it should be."""
+    with ChatServer() as gone:
+        monkeypatch.setenv("STENOGRAM_LLM_BASE_URL", gone.url)
 
 
-# --- transcribe --enhance ---
+def text_of(file: Path) -> str:
+    text: str = json.loads(file.read_text())["text"]
+    return text
 
 
-def test_without_the_flag_no_language_model_is_asked(chat: ChatServer, beckett: Path) -> None:
-    result = run(chat, "transcribe", beckett)
-
-    assert result.returncode == 0
-    assert chat.requests == []
+# --- transcribe --enhance --------------------------------------------------------------------------------------------
 
 
-def test_the_clean_text_is_written_in_every_format_and_nothing_is_lost(
-    chat: ChatServer, beckett: Path, tmp_path: Path
+def test_without_the_flag_no_language_model_is_asked(file: Path, server: ChatServer, two_cities: Path) -> None:
+    result = run("transcribe", two_cities)
+
+    assert result.stdout.strip() == text_of(file)
+    assert server.requests == []
+
+
+def test_with_the_flag_the_clean_text_goes_out(file: Path, server: ChatServer, two_cities: Path) -> None:
+    first = run("transcribe", "--enhance", two_cities)
+    again = run("transcribe", "--enhance", two_cities)
+
+    assert RAW in text_of(file)
+    assert CLEAN in first.stdout
+    assert "noisiest" in first.stdout
+    assert "7 seasons" not in first.stdout
+    assert "mistral:7b-instruct: 2 changes, 1 of 9 lines kept as transcribed (numbers);" in first.stderr
+    assert "tokens/s" in first.stderr
+    assert again.stdout == first.stdout
+    assert "cached" in again.stderr
+    assert (first.returncode, again.returncode, len(server.requests)) == (0, 0, 1)
+
+
+@pytest.mark.usefixtures("server")
+def test_every_format_has_the_clean_text_and_verbose_json_the_way_back(
+    file: Path, two_cities: Path, tmp_path: Path
 ) -> None:
-    plain = json.loads(run(chat, "transcribe", beckett, "-f", "verbose_json").stdout)
-    result = run(chat, "transcribe", beckett, "--enhance", "-f", "txt,srt,json,verbose_json", "-o", tmp_path)
+    out = tmp_path / "out"
 
-    assert result.returncode == 0
-    assert re.search(r"beckett\.wav: \d+ changes in \d+ of \d+ lines; \d", result.stderr)
-    text = (tmp_path / "beckett.txt").read_text()
-    assert "!" in text
-    assert "." not in text
-    assert "!" in (tmp_path / "beckett.srt").read_text()
-    assert set(json.loads((tmp_path / "beckett.json").read_text())) == {"text", "usage"}
-    told = json.loads((tmp_path / "beckett.verbose.json").read_text())
-    assert told["text"] == text.strip()
-    assert told["words"][0]["start"] == plain["words"][0]["start"]
-    assert told["enhancement"]["model"] == "mistral:7b-instruct"
-    original = verbose.read(json.dumps(told)).transcript
-    assert json.loads(openai.verbose_json(original, BOTH)) == plain
+    result = run("transcribe", two_cities, "--enhance", "-f", "text,srt,vtt,tsv,json,verbose_json", "-o", out)
 
-
-def test_lines_appear_as_they_are_final_with_a_mark_where_they_were_edited(chat: ChatServer, beckett: Path) -> None:
-    result = run(chat, "transcribe", beckett, "--enhance", "--show")
-
-    lines = result.stdout.splitlines()
-    assert lines
-    assert all(line.startswith(("* [00:", "  [00:")) for line in lines)
-    assert [line[0] == "*" for line in lines] == ["!" in line for line in lines]
-    assert "\x1b" not in result.stdout
+    bodies = {path.name.partition(".")[2]: path.read_text() for path in out.iterdir()}
+    assert result.stdout == ""
+    assert len(bodies) == 6
+    assert all("noisiest" in body for body in bodies.values())
+    assert not [name for name, body in bodies.items() if "noisyest" in body and name != "verbose.json"]
+    assert json.loads(bodies["json"]).keys() == {"text", "usage"}
+    body, before = json.loads(bodies["verbose.json"]), json.loads(file.read_text())
+    told = body.pop("enhancement")
+    assert [(change["before"], change["after"]) for change in told["changes"]] == [
+        ("it", "It"),
+        ("noisyest", "noisiest"),
+    ]
+    assert told["kept"] == [{"segment": 2, "doubt": "numbers", "edit": "It was 7 seasons of light."}]
+    assert told["model"] == "mistral:7b-instruct"
+    assert told["usage"]["completion_tokens"] > 0
+    assert body.keys() == before.keys()
+    assert [(word["start"], word["end"]) for word in body["words"]] == [
+        (word["start"], word["end"]) for word in before["words"]
+    ]
 
 
-def test_an_endpoint_that_is_absent_costs_only_the_clean_up(nowhere: str, beckett: Path, tmp_path: Path) -> None:
-    plain = run(nowhere, "transcribe", "-q", beckett)
-    result = run(nowhere, "transcribe", beckett, "--enhance", "-f", "txt,verbose_json", "-o", tmp_path)
+@pytest.mark.usefixtures("file", "server")
+def test_lines_on_the_screen_are_marked_and_come_once(two_cities: Path) -> None:
+    result = run("transcribe", "--enhance", "--show", two_cities)
 
-    assert (plain.returncode, result.returncode) == (0, 6)
-    assert (tmp_path / "beckett.txt").read_text() == plain.stdout
-    assert "the text is not cleaned up" in result.stderr
-    assert "--llm-base-url" in result.stderr
-    told = json.loads((tmp_path / "beckett.verbose.json").read_text())
-    assert "The text is not cleaned up." in told["warnings"][-1]
-    assert "enhancement" not in told
+    lines = [line.partition("] ")[2] for line in result.stdout.splitlines()]
+    assert [line[0] for line in lines] == list("~ =     ~")
+    assert lines[2] == "= It was a season of light."
+    assert "noisiest" in lines[-1]
 
 
-def test_a_refusal_is_told_to_scripts_beside_the_text(chat: ChatServer, beckett: Path) -> None:
-    chat.fault = "unauthorised"
-    result = run(chat, "transcribe", beckett, "--enhance", "--json")
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize("show", ["--show", "--no-show"])
+def test_an_absent_model_costs_no_transcript(show: str, nowhere: None, file: Path, two_cities: Path) -> None:
+    result = run("transcribe", "--enhance", show, two_cities)
 
-    told = json.loads(result.stdout)
+    lines = [line.partition("]   ")[2] or line.partition("] ")[2] or line for line in result.stdout.splitlines()]
+    assert " ".join(lines) == text_of(file)
+    assert "is not cleaned up, its text is as transcribed. The language model at http://127.0.0.1:" in result.stderr
+    assert "Start it, or name another with --llm-base-url. Then run the same command again" in result.stderr
+    assert "Traceback" not in result.stderr
     assert result.returncode == 6
-    assert result.stderr == ""
-    assert (told["status"], told["enhancement"]["error"]["code"]) == ("succeeded", "chat_refused")
-    assert "tried" in told["text"].lower()
 
 
-def test_what_was_answered_is_not_asked_again(chat: ChatServer, beckett: Path) -> None:
-    first = run(chat, "transcribe", beckett, "--enhance", "--json")
-    count = len(chat.requests)
-    again = run(chat, "transcribe", beckett, "--enhance")
+@pytest.mark.usefixtures("file")
+def test_a_model_that_refuses_costs_no_files_either(server: ChatServer, two_cities: Path, tmp_path: Path) -> None:
+    server.fault = "unauthorised"
 
-    assert len(chat.requests) == count
-    assert json.loads(first.stdout)["text"] == again.stdout.strip()
-    assert "from the cache" in again.stderr.splitlines()[-1]
+    result = run("transcribe", "--enhance", two_cities, "-q", "-f", "txt,verbose_json", "-o", tmp_path / "out")
+
+    assert RAW in (tmp_path / "out" / "two_cities.txt").read_text()
+    assert "enhancement" not in json.loads((tmp_path / "out" / "two_cities.verbose.json").read_text())
+    assert "STENOGRAM_LLM_API_KEY" in result.stderr
+    assert result.returncode == 6
 
 
-def test_ctrl_c_writes_the_transcript_as_it_was_and_stops_the_model(
-    chat: ChatServer, two_cities: Path, tmp_path: Path
+@pytest.mark.usefixtures("file")
+def test_a_gguf_that_is_not_here_costs_no_transcript(two_cities: Path) -> None:
+    result = run("transcribe", "--enhance", two_cities, "--llm-model", "gguf:/nowhere.gguf")
+
+    assert RAW in result.stdout
+    assert "not cleaned up" in result.stderr
+    assert result.returncode in {3, 6}
+
+
+@pytest.mark.usefixtures("file")
+def test_scripts_learn_what_came_of_it(server: ChatServer, two_cities: Path, tmp_path: Path) -> None:
+    good = json.loads(run("transcribe", "--enhance", "--json", two_cities, "-f", "verbose_json").stdout)
+    server.fault = "no_model"
+    failed = run("transcribe", "--enhance", "--json", two_cities, "--llm-model", "other", "-o", tmp_path)
+    bad = json.loads(failed.stdout)
+
+    assert (good["status"], good["enhancement"]["status"]) == ("succeeded", "completed")
+    assert good["verbose_json"]["enhancement"]["changes"] == good["enhancement"]["changes"]
+    assert CLEAN in good["text"]
+    assert (bad["status"], bad["enhancement"]["status"]) == ("succeeded", "failed")
+    assert bad["enhancement"]["error"]["code"] == "chat_refused"
+    assert RAW in bad["text"]
+    assert (failed.returncode, failed.stderr) == (6, "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+@pytest.mark.usefixtures("file")
+def test_ctrl_c_in_clean_up_leaves_the_transcript_and_stops_the_model(
+    server: ChatServer, two_cities: Path, tmp_path: Path
 ) -> None:
-    chat.tokens_per_s = 40
-    command = [sys.executable, "-c", INTERRUPTIBLE, "transcribe", str(two_cities), "--enhance", "--show"]
-    command += ["-f", "txt", "-o", str(tmp_path)]
-    environ = {**os.environ, "LLM_BASE_URL": chat.url}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        rest, complaint = process.communicate(timeout=60)
+    server.tokens_per_s = 5.0
+    command = [sys.executable, "-c", INTERRUPTIBLE, "transcribe", "--enhance", str(two_cities), "-o", str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    until(lambda: server.generating == 1)
 
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+
+    until(lambda: server.stopped == 1)
+    assert RAW in (tmp_path / "two_cities.txt").read_text()
+    assert "two_cities.wav is not cleaned up, its text is as transcribed." in told
+    assert "the same command goes on from there" in told
+    assert "Traceback" not in told
     assert process.returncode == 130
-    assert first.startswith("* [00:01")
-    assert "!" in first
-    lines = [first, *rest.splitlines()]
-    assert len(set(lines)) == len(lines)
-    assert lines[-1].startswith("  [00:3")
-    assert "superlative" in lines[-1]
-    written = (tmp_path / "two_cities.txt").read_text()
-    assert "superlative" in written
-    assert "!" not in written
-    assert "Traceback" not in complaint
-    end = time.monotonic() + 10
-    while chat.generating and time.monotonic() < end:
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
         time.sleep(0.01)
-    assert (chat.generating, chat.stopped) == (0, 1)
 
 
-# --- enhance FILE ---
+# --- enhance ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_transcript_of_another_program_is_cleaned_up(chat: ChatServer, talk: Path, ask: Ask) -> None:
-    result = ask(chat, talk)
+@pytest.mark.usefixtures("server")
+def test_a_file_is_cleaned_up_and_stays_as_it_is(file: Path) -> None:
+    before = file.read_bytes()
 
-    assert (result.returncode, result.stdout) == (0, " ".join(CLEAN) + "\n")
-    assert f"{talk}: " in result.stderr
-    assert " in 3 of 3 lines; " in result.stderr
+    result = run("enhance", file)
 
-
-def test_results_have_names_of_their_own_beside_the_file(
-    chat: ChatServer, talk: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(talk.parent)
-    before = talk.read_bytes()
-    result = ask(chat, talk, "-f", "txt,json,verbose_json")
-    german = ask(chat, talk, "--kind", "translation", "--target-language", "German", "-o", talk.parent)
-
-    assert (result.returncode, german.returncode) == (0, 0)
-    assert {path.name for path in talk.parent.iterdir()} == {
-        "talk.json",
-        "talk.clean.txt",
-        "talk.clean.json",
-        "talk.clean.verbose.json",
-        "talk.de.txt",
-    }
-    assert talk.read_bytes() == before
+    assert CLEAN in result.stdout
+    assert "2 changes, 1 of 9 lines kept" in result.stderr
+    assert file.read_bytes() == before
+    assert result.returncode == 0
 
 
-def test_changes_are_shown_and_left_out_one_by_one(chat: ChatServer, talk: Path, tmp_path: Path, ask: Ask) -> None:
-    """The second time from the file that tells of them, without a language model."""
-    shown = ask(chat, talk, "--diff").stdout.splitlines()
-    found = {int(line[:4]): line for line in shown}
-    (twice,) = [number for number, line in found.items() if "the the" in line or " the -> nothing" in line]
-    ask(chat, talk, "-f", "verbose_json", "-o", tmp_path)
-    chat.fault = "broken"
-    kept = ask(chat, tmp_path / "talk.clean.verbose.json", "--revert", str(twice), "-f", "verbose_json")
-    only = ask(chat, tmp_path / "talk.clean.verbose.json", "--accept", str(twice))
+def test_what_was_cleaned_up_is_cleaned_up_anew_from_the_original(file: Path, server: ChatServer) -> None:
+    once = run("enhance", file, "-f", "verbose_json", "-o", file.parent)
+    server.say = lambda messages: messages[-1]["content"]
+    clean = file.with_name("two_cities.clean.verbose.json")
+    again = run("enhance", clean, "--again")
 
-    assert list(found) == list(range(len(found)))
-    told = json.loads(kept.stdout)
-    assert told["segments"][2]["text"] == " We met at the the station."
-    assert [change["id"] for change in told["enhancement"]["changes"] if not change["accepted"]] == [twice]
-    assert only.stdout == f"{TEXTS[0]} {TEXTS[1]} we met at the station\n"
+    assert f"wrote {clean}" in once.stderr
+    assert CLEAN in text_of(clean)
+    assert again.stdout.strip() == text_of(file)
+    assert len(server.requests) == 2
 
 
-def test_a_line_that_the_guard_keeps_is_told_with_the_reason(chat: ChatServer, talk: Path, ask: Ask) -> None:
-    chat.fault = "wrong_numbers"
-    result = ask(chat, talk, "--diff")
+@pytest.mark.usefixtures("server")
+def test_changes_are_listed_and_can_be_left_out(file: Path) -> None:
+    listed = run("enhance", file, "--diff")
+    one = run("enhance", file, "--revert", "1")
+    none = run("enhance", file, "--revert", "0,1", "--json")
+    wrong = run("enhance", file, "--revert", "7")
 
-    assert "kept, numbers changed: we have 42 dollars (the model: We have 43 dollars.)" in result.stdout
-    assert "; 1 line kept by the guard (numbers changed); " in result.stderr
-
-
-def test_again_asks_anew(chat: ChatServer, talk: Path, ask: Ask) -> None:
-    for flags in ([], [], ["--again"]):
-        assert ask(chat, talk, *flags).returncode == 0
-
-    assert len(chat.requests) == 2
-
-
-def test_documents_are_printed_for_people_and_for_scripts(chat: ChatServer, talk: Path, ask: Ask) -> None:
-    summary = ask(chat, talk, "--kind", "summary")
-    chapters = ask(chat, talk, "--kind", "chapters")
-    scripts = ask(chat, talk, "--kind", "chapters", "-f", "json")
-
-    assert summary.stdout == "Somebody knows nothing.\n\nTo do:\n- Find out (Ann)\n"
-    assert chapters.stdout == "00:00 Doubts\n00:06 A station\n"
-    assert json.loads(scripts.stdout)["chapters"][1] == {"segment": 2, "start": 6.0, "title": "A station"}
+    assert [line.split(maxsplit=2)[::2] for line in listed.stdout.splitlines()] == [
+        ["0", '"it" -> "It"'],
+        ["1", '"noisyest" -> "noisiest"'],
+    ]
+    assert CLEAN in one.stdout
+    assert "noisyest" in one.stdout
+    assert "2 changes (1 reverted)" in one.stderr
+    assert json.loads(none.stdout)["text"] == text_of(file)
+    assert json.loads(none.stdout)["enhancement"]["reverted"] == [0, 1]
+    assert "there are 2 changes, numbered from 0" in wrong.stderr
+    assert wrong.returncode == 2
 
 
-def test_scripts_get_one_object_also_of_a_failure(chat: ChatServer, talk: Path, nowhere: str, ask: Ask) -> None:
-    good = ask(chat, talk, "--json")
-    bad = ask(nowhere, talk, "--json", "--again")
+def test_lines_come_while_the_model_still_writes(file: Path, server: ChatServer) -> None:
+    server.tokens_per_s = 20.0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stenogram.cli.main", "enhance", "--show", str(file)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
 
-    told = json.loads(good.stdout)
-    assert (good.returncode, good.stderr, told["status"], told["text"]) == (0, "", "succeeded", " ".join(CLEAN))
-    assert {change["segment"] for change in told["changes"]} == {0, 1, 2}
-    assert bad.returncode == 6
-    assert json.loads(bad.stdout)["error"]["code"] == "chat_unavailable"
+    first = process.stdout.readline()
+    under_way = server.generating
+    server.tokens_per_s = None
+    rest = process.communicate(timeout=60)[0]
+
+    assert "] ~ It was the best of times." in first
+    assert under_way == 1
+    assert len(rest.splitlines()) == 8
+
+
+def test_a_translation_keeps_times_and_has_no_words(file: Path, server: ChatServer) -> None:
+    server.say = lambda messages: messages[-1]["content"].replace("It was a season of", "Es war eine Zeit von")
+
+    result = run("enhance", file, "--kind", "translation", "--target-language", "german", "-f", "verbose_json")
+
+    body, before = json.loads(result.stdout), json.loads(file.read_text())
+    assert body["segments"][2]["text"] == " Es war eine Zeit von light."
+    assert body["segments"][2]["start"] == before["segments"][2]["start"]
+    assert (body["language"], body["words"]) == ("german", [])
+    assert "lines in German" in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("flags", "complaint"),
+    ("kind", "answer", "text"),
     [
-        (["--kind", "summary", "-f", "srt"], "a summary has no times"),
-        (["--kind", "title", "--diff"], "only clean text is made of changes"),
-        (["--accept", "1", "--revert", "2"], "not both"),
-        (["--revert", "x"], "ids as --diff shows them"),
-        (["--revert", "99"], "there are the changes 0 to "),
-        (["--target-language", "Klingon"], "no such language"),
+        ("title", {"title": "Best and worst"}, "Best and worst\n"),
+        (
+            "summary",
+            {"summary": "Times were mixed.", "action_items": [{"task": "Read on", "owner": "Ann"}]},
+            "Times were mixed.\n\nTo do:\n- Read on (Ann)\n",
+        ),
+        (
+            "chapters",
+            {"chapters": [{"line": 0, "title": "Times"}, {"line": 7, "title": "In short"}]},
+            "00:01  Times\n00:29  In short\n",
+        ),
     ],
 )
-def test_options_that_cannot_be_are_refused(
-    flags: Sequence[str], complaint: str, chat: ChatServer, talk: Path, ask: Ask
+def test_documents_are_for_people_and_for_scripts(
+    kind: str, answer: dict[str, Any], text: str, file: Path, server: ChatServer, tmp_path: Path
 ) -> None:
-    result = ask(chat, talk, *flags)
+    server.say = lambda _: json.dumps(answer)
 
-    assert result.returncode == 2
-    assert complaint in result.stderr
+    shown = run("enhance", file, "--kind", kind)
+    told = run("enhance", file, "--kind", kind, "--json")
+    written = run("enhance", file, "--kind", kind, "-f", "text,json", "-o", tmp_path / "out")
+
+    assert shown.stdout == text
+    assert f"mistral:7b-instruct: {kind};" in shown.stderr
+    document = json.loads(told.stdout)["enhancement"]["document"]
+    assert document.keys() == answer.keys()
+    assert written.returncode == 0
+    assert (tmp_path / "out" / f"two_cities.{kind}.txt").read_text() == text
+    assert json.loads((tmp_path / "out" / f"two_cities.{kind}.json").read_text()) == document
 
 
-def test_a_file_that_holds_no_transcript_says_how_to_get_one(chat: ChatServer, beckett: Path, ask: Ask) -> None:
-    result = ask(chat, beckett)
+def test_a_bad_file_is_told_and_does_not_stop_the_others(file: Path, server: ChatServer, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"text": "Ever tried."}')
 
+    result = run("enhance", bad, tmp_path / "none.json", file, "-o", tmp_path / "out")
+
+    assert "bad.json: not a transcript" in result.stderr
+    assert "none.json: cannot be read: No such file" in result.stderr
+    assert CLEAN in (tmp_path / "out" / "two_cities.clean.txt").read_text()
     assert result.returncode == 1
-    assert "it is no JSON. One is made by: stenogram transcribe --format verbose_json" in result.stderr
-    assert chat.requests == []
+    assert len(server.requests) == 1
 
 
-def test_check_tells_whether_the_model_answers(chat: ChatServer, nowhere: str, ask: Ask) -> None:
-    ready, lacking = ask(chat, "--check"), ask(chat, "--check", "--llm-model", "qwen")
-    absent = ask(nowhere, "--check", "--json")
-
-    assert (ready.returncode, ready.stdout) == (0, f"mistral:7b-instruct at {chat.url}: ready, in GPU memory\n")
-    assert (lacking.returncode, absent.returncode) == (6, 6)
-    assert "it has no model 'qwen'" in lacking.stdout
-    assert json.loads(absent.stdout)["ready"] is False
-    assert chat.requests == []
+@pytest.mark.usefixtures("server")
+def test_a_transcript_comes_from_stdin_too(file: Path) -> None:
+    assert CLEAN in run("enhance", "-", stdin=file).stdout
 
 
-def test_on_a_terminal_new_words_are_green(chat: ChatServer, talk: Path) -> None:
-    """Both streams on a terminal of 80 columns; the last line is whole."""
-    leader, follower = pty.openpty()
-    with subprocess.Popen(
-        [*STENOGRAM, "enhance", str(talk)],
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        env={**os.environ, "LLM_BASE_URL": chat.url, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"},
-    ) as process:
-        os.close(follower)
-        shown = b""
-        try:
-            while piece := os.read(leader, 4096):
-                shown += piece
-        except OSError:  # how Linux tells that the other end is closed
-            pass
-        os.close(leader)
-    text = shown.decode()
+@pytest.mark.usefixtures("nowhere")
+def test_an_absent_model_is_told(file: Path) -> None:
+    result = run("enhance", file)
+    for_scripts = run("enhance", file, "--json")
 
-    assert process.returncode == 0
-    assert "\x1b[32mWell," in text
-    assert re.search(r"clean-up: talk\.json .*?\d/3 lines", text)
-    assert re.search(r"changes in 3 of 3 lines", text)
+    assert result.stderr.count("nothing listens there. Start it") == 1
+    assert result.stdout == ""
+    assert json.loads(for_scripts.stdout)["error"]["code"] == "chat_unavailable"
+    assert (result.returncode, for_scripts.returncode) == (6, 6)
 
 
-def test_the_help_asks_for_no_heavy_library() -> None:
-    script = (
-        "import sys; sys.argv = ['stenogram', 'enhance', '--help']\n"
-        "import atexit; atexit.register(lambda: print([m for m in ('openai', 'httpx', 'av', 'onnxruntime', 'numpy') "
-        "if m in sys.modules], file=sys.stderr))\n"
-        "from stenogram.cli.main import main; main()"
-    )
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+def test_check_tells_whether_the_model_can_be_used(server: ChatServer) -> None:
+    server.ollama = True
+    good = run("enhance", "--check")
+    lacking = run("enhance", "--check", "--llm-model", "other", "--json")
 
-    assert result.stderr.strip() == "[]"
+    assert [line.split()[-1] for line in good.stdout.splitlines()] == [
+        server.url,
+        "mistral:7b-instruct",
+        "yes",
+        "yes",
+        "yes",
+    ]
+    assert json.loads(lacking.stdout)["has_model"] is False
+    assert json.loads(lacking.stdout)["ready"] is False
+    assert (good.returncode, lacking.returncode) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        ([], 2, "Missing argument 'FILE...'"),
+        (["x.json", "--kind", "poem"], 2, "'poem' is not one of"),
+        (["x.json", "--kind", "summary", "-f", "srt"], 2, "--format = 'srt': summary can be written as text or json"),
+        (["x.json", "--kind", "title", "--diff"], 2, "only --kind clean makes changes"),
+        (["x.json", "--kind", "title", "--revert", "1"], 2, "only --kind clean makes changes"),
+        (["x.json", "--revert", "one"], 2, 'must be like "3,7"'),
+        (["x.json", "y.json", "--revert", "1"], 2, "each file has changes of its own"),
+        (["x.json", "--llm-parallel", "0"], 2, "must be at least 1"),
+        (["x.json"], 1, "x.json: cannot be read"),
+    ],
+)
+def test_mistakes_get_one_clear_line(args: list[str], code: int, message: str) -> None:
+    result = run("enhance", *args)
+
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.returncode == code

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -191,23 +191,25 @@ def test_a_killed_worker_s_job_goes_on_where_it_was(site: Site) -> None:
     assert "line 11 " in second
 
 
-def test_an_absent_endpoint_fails_the_job_and_never_the_transcript(working: Site) -> None:
+def test_an_absent_endpoint_fails_the_job_and_never_the_transcript(site: Site) -> None:
     """With its reason; asked for later it works."""
-    site = working
+    house = site.house
+    with ChatServer() as gone:
+        house.settings = replace(house.settings, llm_base_url=gone.url)
     job_id = site.transcribed(enhance="always")
-    site.chat.fault = "forbidden"
-    [job] = until(lambda: children(site.house, job_id))
-    failed = site.over(job)
+    [job] = children(house, job_id)
+    with supervised(house):
+        failed = site.over(job)
 
-    assert (failed.state, failed.error_code) == ("failed", "chat_refused")
-    standing = enhancing.report(site.house, CALLER, job_id).standing
-    assert (standing.status, standing.error_code) == ("failed", "chat_refused")
-    assert site.chat.url.removesuffix("/v1").removeprefix("http://") in str(standing.reason)
-    assert jobs.find(site.house, CALLER, job_id).state == "succeeded"
-    assert jobs.transcript(site.house, CALLER, job_id).text == " ".join(SAID)
-    site.chat.fault = None
-    assert site.over(site.begun(job_id)).state == "succeeded"
-    assert enhancing.report(site.house, CALLER, job_id).standing.status == "completed"
+        assert (failed.state, failed.error_code) == ("failed", "chat_unavailable")
+        standing = enhancing.report(house, CALLER, job_id).standing
+        assert (standing.status, standing.error_code) == ("failed", "chat_unavailable")
+        assert f"127.0.0.1:{gone.port}" in str(standing.reason)
+        assert jobs.find(house, CALLER, job_id).state == "succeeded"
+        assert jobs.transcript(house, CALLER, job_id).text == " ".join(SAID)
+        with ChatServer(say=corrected, port=gone.port):
+            assert site.over(site.begun(job_id)).state == "succeeded"
+    assert enhancing.report(house, CALLER, job_id).standing.status == "completed"
 
 
 def children(house: House, job_id: str) -> list[Job]:
@@ -221,7 +223,7 @@ def test_the_lanes_do_not_wait_for_each_other(site: Site, tmp_path: Path, two_ci
     with supervised(house, *fake(tmp_path / "log", 0.5), speech=1):
         site.chat.fault = "silent"
         stuck = site.begun(site.transcribed())
-        site.over(stuck, "running")
+        until(lambda: site.chat.generating == 1)
         assert wait_for(house, submit(house, beckett), timeout_s=30).state == "succeeded"
         assert jobs.find_any(house, stuck.id).state == "running"
 
@@ -453,7 +455,7 @@ def test_changes_are_taken_back_and_accepted_one_by_one(shared: Site, client: ht
     job_id = shared.transcribed()
     assert client.patch(path(job_id, "enhancement"), json={"revert": "all"}).status_code == 409
     assert client.get(f"/api/v1/transcriptions/{job_id}", params={"enhanced": True}).status_code == 409
-    client.post(path(job_id))
+    client.post(path(job_id), json={"again": True})  # other tests had the same text cleaned up: it is known
     view = until(lambda: ended(client, job_id))
     assert view["text_with_accepted"] == view["enhanced_text"] == " ".join(CLEAN)
     assert [(kept["segment"], kept["reason"]) for kept in view["kept"]] == [(2, "numbers")]
@@ -516,29 +518,26 @@ def test_whether_the_model_is_there(shared: Site, client: httpx2.Client) -> None
     assert state["advice"]
 
 
-def test_metrics_tell_what_it_cost(shared: Site, client: httpx2.Client) -> None:
-    site = shared
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_metrics_tell_what_it_cost(working: Site, http: httpx2.Client) -> None:
+    site = working
 
     def told() -> dict[str, float]:
-        rows = [row.rpartition(" ") for row in client.get("/metrics").text.splitlines() if row[0] != "#"]
+        rows = [row.rpartition(" ") for row in http.get("/metrics").text.splitlines() if row[0] != "#"]
         return {re.sub(r',?worker="[^"]*"', "", name).replace("{}", ""): float(value) for name, _, value in rows}
 
-    def gone(name: str) -> float:
-        return figures.get(name, 0.0) - before.get(name, 0.0)
-
-    before = told()
     site.over(site.begun(site.transcribed(["these words are new", "it costs 20 dollars"])))
     site.chat.fault = "forbidden"
     site.over(site.begun(site.transcribed(["something else"])))
     failed = 'stenogram_enhancements_total{outcome="failed"}'
-    figures = until(lambda: now if (now := told()).get(failed, 0.0) > before.get(failed, 0.0) else None, 10)
+    figures = until(lambda: now if (now := told()).get(failed) else None, 10)
 
-    assert gone(failed) == 1
-    assert gone('stenogram_enhancements_total{outcome="completed"}') == 1
-    assert gone("stenogram_enhancement_lines_total") == 2
-    assert gone("stenogram_enhancement_lines_kept_total") == 1
-    assert gone('stenogram_enhancement_tokens_total{kind="completion"}') == 10
-    assert gone('stenogram_enhancement_tokens_total{kind="prompt"}') > 9
+    assert figures[failed] == 1
+    assert figures['stenogram_enhancements_total{outcome="completed"}'] == 1
+    assert figures["stenogram_enhancement_lines_total"] == 2
+    assert figures["stenogram_enhancement_lines_kept_total"] == 1
+    assert figures['stenogram_enhancement_tokens_total{kind="completion"}'] == 10
+    assert figures['stenogram_enhancement_tokens_total{kind="prompt"}'] > 9
     assert figures["stenogram_enhancement_tokens_per_second"] > 0
     assert figures["stenogram_enhancement_first_token_seconds"] >= 0
     assert figures['stenogram_jobs{state="queued"}'] == 0

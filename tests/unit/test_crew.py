@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from stenogram.app import crew
+from stenogram.app.house import House
 from stenogram.app.worker import alone_on
+from stenogram.config import ServerSettings, Settings
 from stenogram.errors import OptionError
 from stenogram.hardware.sampler import GpuSampler, gpu_now
+from stenogram.job import lane_of
 from tests.unit.hardware.test_gpu import FakeNvml
 
 
@@ -38,6 +41,29 @@ def test_one_worker_for_each_gpu_that_computes(monkeypatch: pytest.MonkeyPatch) 
     assert crew.devices("auto") == ["cuda:0", "cuda:1"]
     monkeypatch.setattr(crew, "_gpus", lambda: ())
     assert crew.devices("auto") == ["cpu"]
+
+
+@pytest.mark.parametrize(
+    ("wished", "chat_workers", "devices"),
+    [
+        ("cpu", 1, ["cpu", "chat"]),
+        ("cuda:1,cpu", 2, ["cuda:1", "cpu", "chat", "chat"]),
+        ("cpu", 0, ["cpu"]),
+        ("none", 1, []),
+    ],
+)
+def test_who_asks_language_models_is_beside_those_who_transcribe(
+    tmp_path: Path, wished: str, chat_workers: int, devices: list[str]
+) -> None:
+    """Never in the place of one; and none where no worker at all is wished for."""
+    server = ServerSettings(worker_devices=wished, llm_workers=chat_workers)
+    with House.open(Settings(home=str(tmp_path)), server) as house:
+        assert crew.supervisor(house).devices == devices
+
+
+@pytest.mark.parametrize(("device", "lane"), [("cpu", "speech"), ("cuda:3", "speech"), ("chat", "chat")])
+def test_a_worker_s_device_says_its_lane(device: str, lane: str) -> None:
+    assert lane_of(device) == lane
 
 
 @pytest.mark.parametrize("wished", ["gpu", "cuda:x", "cpu:1", "cpu;cuda"])

@@ -14,7 +14,7 @@ import click
 import pytest
 
 import stenogram
-from stenogram import config, errors, types
+from stenogram import config, enhancement, errors, types
 from tools import docs
 
 
@@ -65,6 +65,7 @@ def test_writing_removes_pages_that_nothing_makes(pages: dict[str, str], tmp_pat
 def test_every_option_of_the_product_is_on_the_settings_page() -> None:
     page = docs.settings_page()
     groups = [config.Settings, types.DecodeOptions, types.VadOptions, types.LoadOptions, types.TranscribeOptions]
+    groups.append(enhancement.EnhanceOptions)
 
     assert set(groups) < set(docs.option_groups())
     for group in groups:

@@ -1,12 +1,11 @@
-"""``stenogram enhance``: a language model goes over a transcript that is there already."""
+"""``stenogram enhance``: transcripts in, what a language model makes of them out."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import sys
-import time
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,108 +14,240 @@ import click
 
 from stenogram import config, errors, formats
 from stenogram.app import App
-from stenogram.app import enhance as use_case
-from stenogram.cli import edits
-from stenogram.cli.exits import NOT_CLEAN, exit_code
-from stenogram.cli.inputs import STDIN
+from stenogram.cli import outputs
+from stenogram.cli.editing import Edited, Editing, difference, printable
+from stenogram.cli.exits import exit_code, worst
+from stenogram.cli.inputs import STDIN, Names
 from stenogram.cli.log import verbose_option
-from stenogram.cli.options import LLM, options_of
-from stenogram.cli.outputs import formats_of, make_folder, write
+from stenogram.cli.options import options_of
 from stenogram.cli.progress import clock
+from stenogram.cli.transcribe import GRANULARITIES
 from stenogram.config import Settings
-from stenogram.enhance import diff
-from stenogram.enhance.run import text_of
-from stenogram.enhancement import LINE_KINDS, Enhancement, EnhanceOptions
-from stenogram.formats import enhanced, verbose
-from stenogram.formats.openai import encoded
+from stenogram.enhancement import LINE_KINDS, EnhanceOptions
+from stenogram.formats import reading
 from stenogram.types import SubtitleOptions, Transcript
 
-_NAMES = LLM | {"home", "cache_url", "cache_max_mb", "offline"}
-_DOCUMENT_FORMATS = ("text", "json")
-_GRANULARITIES: tuple[formats.Granularity, ...] = ("segment", "word")
+_SETTINGS = frozenset(
+    {"home", "cache_url", "cache_max_mb", *(row.name for row in config.rows(Settings) if row.name.startswith("llm_"))}
+)
+DOCUMENT_FORMATS = ("text", "json")
+"""What a summary, a title or chapters can be written as."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """What is to be made, and where it goes."""
+class Output:
+    """What becomes of it."""
 
-    source: Path
-    options: EnhanceOptions
     formats: tuple[str, ...]
     folder: Path | None
+    """None: to stdout."""
     subtitles: SubtitleOptions
-    lines: bool
     quiet: bool
     as_json: bool
+    lines: bool
+    """Print each line with its time as it becomes final."""
     diff: bool
-    again: bool
-    accept: frozenset[int] | None
-    revert: frozenset[int] | None
-
-    @property
-    def reviews(self) -> bool:
-        """It looks at changes, or chooses among them."""
-        return self.diff or self.accept is not None or self.revert is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    original: Transcript
-    transcript: Transcript
-    """With what was accepted."""
-    made: Enhancement
-    accepted: frozenset[int]
-    took_s: float
+    """Print the changes instead of the text."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("source", required=False, type=click.Path(path_type=Path), metavar="FILE")
-@click.option("-o", "--output-dir", type=click.Path(path_type=Path), help="Write results here, named after FILE.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="FILE...")
+@options_of(EnhanceOptions)
+@click.option(
+    "-o",
+    "--output-dir",
+    type=click.Path(path_type=Path),
+    help="Write results here, named like a.clean.txt.",
+)
 @click.option(
     "-f",
     "--format",
     "formats_",
     multiple=True,
     metavar="NAME[,NAME...]",
-    help=f"Output formats: {', '.join(formats.FORMATS)}; of a summary, a title and chapters: text, json. "
-    "[default: text]",
+    help=f"Output formats: {', '.join(formats.FORMATS)}. [default: text]",
 )
-@click.option("--diff", "as_diff", is_flag=True, help="Print the changes, before -> after, instead of the text.")
-@click.option("--accept", metavar="ID[,ID...]", help="Put only these changes in; --diff shows their ids.")
-@click.option("--revert", metavar="ID[,ID...]", help="Leave these changes out.")
-@click.option("--again", is_flag=True, help="Ask the language model anew, whatever is known of its answers.")
-@click.option("--check", is_flag=True, help="Only tell whether the language model answers; FILE may be left out.")
-@click.option("--show/--no-show", default=None, help="Print the lines as they come. [default: on a terminal]")
+@click.option("--diff", is_flag=True, help="Print what was changed, with ids, instead of the text.")
+@click.option("--revert", metavar="ID[,ID...]", help="Leave these changes out of the text.")
+@click.option("--again", is_flag=True, help="Ask the model anew, whatever it answered before.")
+@click.option("--check", is_flag=True, help="Only tell whether the language model can be used; needs no FILE.")
+@click.option("--show/--no-show", default=None, help="Print lines with times as they come. [default: on a terminal]")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object per file on stdout.")
 @verbose_option
-@options_of(EnhanceOptions)
-@options_of(Settings, names=_NAMES)
-@options_of(SubtitleOptions)
-def enhance(source: Path | None, **given: Any) -> int:
-    """Clean a transcript up, translate it, or say what it is about, by a language model.
+@options_of(Settings, SubtitleOptions, names=_SETTINGS | {row.name for row in config.rows(SubtitleOptions)})
+def enhance(files: tuple[Path, ...], **given: Any) -> int:
+    """Have a language model clean up, translate or sum up transcripts.
 
-    FILE is a transcript in verbose_json, ours or another program's, or - for stdin. What was said stays: a line whose
-    numbers, names, negations or sense would change is kept as it is. Of a file that was written with --enhance,
-    --diff, --accept and --revert concern the changes it tells of, without asking again.
+    FILE is a transcript in verbose_json: of stenogram transcribe -f verbose_json, of OpenAI or WhisperX, or - for
+    stdin. It is only read. A line that the model would change in its numbers, names or negations, or too much of,
+    stays as it was transcribed. One file in one format goes to stdout. Marks on the screen: ~ changed, = kept.
+
+    Exit code 0 when all is done, 1 when a file is no transcript, 6 when the language model cannot be used; of --check,
+    0 when it can and 1 when it cannot.
     """
-    settings = config.read(Settings, given)
+    settings = replace(config.read(Settings, {name: given[name] for name in _SETTINGS}), preload="")
     if given["check"]:
         return _check(settings, as_json=given["as_json"])
-    if source is None:
-        raise click.UsageError("Missing argument 'FILE'.")
-    wish = _wish(source, given)
-    try:
-        result = _result(wish, settings)
-        _deliver(result, wish)
-    except errors.StenogramError as error:
-        if not wish.as_json or isinstance(error, errors.Cancelled):
-            raise
-        failure = {"code": error.code, "message": str(error)}
-        click.echo(json.dumps({"file": str(source), "status": "failed", "error": failure}, ensure_ascii=False))
-        return exit_code(error)
+    if not files:
+        raise click.MissingParameter(param_hint="'FILE...'", param_type="argument", ctx=click.get_current_context())
+    options = config.read(EnhanceOptions, given)
+    output = _output(given, options, len(files))
+    job = _Job(options, output, _ids(given["revert"], options, len(files)), fresh=given["again"])
+    if output.folder is not None:
+        outputs.make_folder(output.folder)
+    with App.open(settings) as app:
+        code = _enhance_all(app, job, files)
     sys.stdout.flush()  # here, where click still handles a reader that has left (``| head``)
-    return 0
+    return code
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    options: EnhanceOptions
+    output: Output
+    reverted: frozenset[int]
+    fresh: bool
+
+
+def _output(given: Mapping[str, Any], options: EnhanceOptions, count: int) -> Output:
+    chosen = outputs.chosen(given["formats_"])
+    unfit = [name for name in chosen if name not in DOCUMENT_FORMATS]
+    if options.kind not in LINE_KINDS and unfit:
+        cause = f"{options.kind} can be written as {' or '.join(DOCUMENT_FORMATS)}"
+        raise errors.OptionError(name="--format", value=unfit[0], cause=cause)
+    if given["diff"] and options.kind != "clean":
+        raise errors.OptionError(name="--diff", value="on", cause="only --kind clean makes changes")
+    files = given["output_dir"] is not None or (count > 1 and not given["diff"]) or len(chosen) > 1
+    show = given["show"] if given["show"] is not None else not given["formats_"] and sys.stdout.isatty()
+    instead = given["quiet"] or given["as_json"] or given["diff"] or given["revert"]
+    return Output(
+        formats=chosen,
+        folder=(given["output_dir"] or Path()) if files else None,
+        subtitles=config.read(SubtitleOptions, {row.name: given[row.name] for row in config.rows(SubtitleOptions)}),
+        quiet=given["quiet"] or given["as_json"],
+        as_json=given["as_json"],
+        lines=show and not instead and options.kind in LINE_KINDS,
+        diff=given["diff"],
+    )
+
+
+def _ids(value: str | None, options: EnhanceOptions, count: int) -> frozenset[int]:
+    if value is None:
+        return frozenset()
+    if options.kind != "clean" or count > 1:
+        cause = "only --kind clean makes changes" if count == 1 else "each file has changes of its own; name one file"
+        raise errors.OptionError(name="--revert", value=value, cause=cause)
+    try:
+        return frozenset(int(each) for each in value.split(","))
+    except ValueError as error:
+        raise errors.OptionError(name="--revert", value=value, cause='must be like "3,7"; --diff tells ids') from error
+
+
+def _enhance_all(app: App, job: _Job, files: Sequence[Path]) -> int:
+    """Every file in turn; one that fails is told and does not stop the others."""
+    output = job.output
+    suffixes = {formats.format_named(name).suffix for name in output.formats}
+    names = Names() if output.folder is None else Names.sparing(files, output.folder, suffixes)
+    codes = []
+    for file in files:
+        stem, _ = names.stem(_bare(file, job.options.kind))
+        editing = Editing("stdin" if file == STDIN else str(file), output.quiet, output.lines, job.options.kind)
+        try:
+            transcript = _read(file)
+            edited = editing.edit(app, transcript, job.options, fresh=job.fresh)
+            _deliver(replace(edited, reverted=job.reverted), file, stem, output)
+        except (errors.InputError, errors.EnhancementError, errors.StorageError) as error:
+            codes.append(exit_code(error))
+            _tell_failure(file, error, output)
+    return worst(codes)
+
+
+def _bare(file: Path, kind: str) -> Path:
+    """A file whose stem is that of the results: ``talk.verbose.json`` becomes ``talk.clean``."""
+    if file == STDIN:
+        return Path(f"stdin.{kind}.json")
+    endings = sorted((known.suffix for known in formats.FORMATS.values()), key=len, reverse=True)
+    ending = next((each for each in endings if file.name.casefold().endswith(each)), file.suffix)
+    return file.with_name(f"{file.name[: len(file.name) - len(ending)]}.{kind}.json")
+
+
+def _read(file: Path) -> Transcript:
+    try:
+        data = sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
+    except OSError as error:
+        raise errors.FileNotReadable(path=file, cause=error.strerror or error) from error
+    return reading.read(data, Path("stdin") if file == STDIN else file)
+
+
+def _deliver(edited: Edited, file: Path, stem: str, output: Output) -> None:
+    bodies = _bodies(edited, stem, output)
+    written = []
+    if output.folder is not None:
+        for name, body in bodies.items():
+            path = output.folder / (stem + formats.format_named(name).suffix)
+            outputs.write(path, body)
+            written.append(path)
+    if output.as_json:
+        _print_json(edited, file, bodies if output.folder is None else {}, written)
+        return
+    if output.diff and edited.enhancement is not None:
+        sys.stdout.writelines(f"{difference(change)}\n" for change in edited.enhancement.changes)
+    elif output.folder is None and not (output.lines and output.formats == ("text",)):
+        sys.stdout.write(bodies[output.formats[0]])
+    if not output.quiet:
+        click.echo(f"{file}: {edited.summary()}", err=True)
+        for path in written:
+            click.echo(f"  wrote {path}", err=True)
+
+
+def _bodies(edited: Edited, stem: str, output: Output) -> dict[str, str]:
+    document = edited.enhancement.document if edited.enhancement else None
+    if document is not None:
+        as_json = json.dumps(document, ensure_ascii=False) + "\n"
+        return {name: as_json if name == "json" else readable(document) for name in output.formats}
+    written, told = edited.written, edited.told
+    return {name: formats.render(written, name, output.subtitles, GRANULARITIES, stem, told) for name in output.formats}
+
+
+def readable(document: Mapping[str, Any]) -> str:
+    """A summary with what is to be done, a title, or chapters with their times, as text."""
+    if "chapters" in document:
+        rows = [f"{clock(chapter['start'])}  {chapter['title']}" for chapter in document["chapters"]]
+    elif "title" in document:
+        rows = [document["title"]]
+    else:
+        items = document["action_items"]
+        tasks = [f"- {item['task']}" + (f" ({item['owner']})" if item["owner"] else "") for item in items]
+        rows = [document["summary"], *(["", "To do:", *tasks] if tasks else [])]
+    return "".join(f"{printable(row)}\n" for row in rows)
+
+
+def _print_json(edited: Edited, file: Path, bodies: dict[str, str], written: Sequence[Path]) -> None:
+    made = edited.enhancement
+    if made is None:
+        return
+    facts: dict[str, Any] = {
+        "file": str(file),
+        "status": "succeeded",
+        "elapsed": round(edited.took_s, 3),
+        "language": made.language,
+    }
+    if made.document is None:
+        facts["text"] = edited.written.text
+    facts |= {"enhancement": edited.told, "outputs": [str(path) for path in written]}
+    for name, body in bodies.items() if made.document is None else ():
+        if name != "text":
+            facts[name] = json.loads(body) if name.endswith("json") else body
+    click.echo(json.dumps(facts, ensure_ascii=False))
+
+
+def _tell_failure(file: Path, error: errors.StenogramError, output: Output) -> None:
+    if output.as_json:
+        failure = {"code": error.code, "message": str(error)}
+        click.echo(json.dumps({"file": str(file), "status": "failed", "error": failure}, ensure_ascii=False))
+    else:
+        click.echo(f"stenogram: {error}", err=True)
 
 
 def _check(settings: Settings, *, as_json: bool) -> int:
@@ -124,183 +255,18 @@ def _check(settings: Settings, *, as_json: bool) -> int:
 
     state = check(settings)
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(state) | {"ready": state.ready}, ensure_ascii=False))
-    elif state.ready:
-        placed = {True: ", in GPU memory", False: ", on the CPU", None: ""}[state.on_gpu]
-        click.echo(f"{state.model} at {state.where}: ready{placed}")
-    else:
-        click.echo(f"{state.model} at {state.where}: {state.cause}. {state.advice or ''}".rstrip())
-    return 0 if state.ready else NOT_CLEAN
-
-
-def _wish(source: Path, given: dict[str, Any]) -> _Wish:
-    """Raises ``OptionError`` for options that do not go together."""
-    options = config.read(EnhanceOptions, given)
-    chosen = formats_of(given["formats_"])
-    files = given["output_dir"] is not None or len(chosen) > 1
-    shown = given["show"] if given["show"] is not None else not chosen and sys.stdout.isatty()
-    silent = given["quiet"] or given["as_json"] or given["as_diff"]
-    wish = _Wish(
-        source=source,
-        options=options,
-        formats=chosen or ("text",),
-        folder=(given["output_dir"] or Path()) if files else None,
-        subtitles=config.read(SubtitleOptions, given),
-        lines=shown and not silent and options.kind in LINE_KINDS,
-        quiet=given["quiet"] or given["as_json"],
-        as_json=given["as_json"],
-        diff=given["as_diff"],
-        again=given["again"],
-        accept=_ids("--accept", given["accept"]),
-        revert=_ids("--revert", given["revert"]),
-    )
-    if wish.reviews and options.kind != "clean":
-        name = "--diff" if wish.diff else "--accept" if wish.accept is not None else "--revert"
-        raise errors.OptionError(name=name, value=options.kind, cause="only clean text is made of changes")
-    if wish.accept is not None and wish.revert is not None:
-        raise errors.OptionError(name="--accept", value=given["accept"], cause="give it or --revert, not both")
-    if options.kind not in LINE_KINDS and (other := [name for name in wish.formats if name not in _DOCUMENT_FORMATS]):
-        cause = f"a {options.kind} has no times; there are: {', '.join(_DOCUMENT_FORMATS)}"
-        raise errors.OptionError(name="--format", value=other[0], cause=cause)
-    if wish.folder is not None:
-        make_folder(wish.folder)
-    # A chosen part of the changes is known when all of them are.
-    return replace(wish, lines=wish.lines and not wish.reviews)
-
-
-def _ids(flag: str, given: str | None) -> frozenset[int] | None:
-    if given is None:
-        return None
-    try:
-        return frozenset(int(number) for number in given.split(",") if number.strip())
-    except ValueError as error:
-        raise errors.OptionError(name=flag, value=given, cause="must be like 3,7: ids as --diff shows them") from error
-
-
-def _result(wish: _Wish, settings: Settings) -> _Result:
-    found = _read(wish.source)
-    began = time.monotonic()
-    told = found.enhancement
-    if told is not None and told.kind == "clean" and wish.reviews and not wish.again:
-        made, reverted = replace(told, cached=True), found.reverted
-    else:
-        made, reverted = _made(found.transcript, wish, settings), frozenset[int]()
-    accepted = _accepted(made, wish, reverted)
-    if made.kind == "clean":
-        transcript = diff.apply(found.transcript, [change for change in made.changes if change.id in accepted])
-    else:
-        transcript = text_of(found.transcript, made)
-    return _Result(found.transcript, transcript, made, accepted, time.monotonic() - began)
-
-
-def _made(transcript: Transcript, wish: _Wish, settings: Settings) -> Enhancement:
-    name, kind = str(wish.source), wish.options.kind
-    with (
-        App.open(replace(settings, preload="")) as app,
-        edits.Edits(name, transcript, kind, wish.quiet, wish.lines) as shown,
-    ):
-        return shown.follow(use_case.stream(app, transcript, wish.options, fresh=wish.again, progress=shown.advance))
-
-
-def _accepted(made: Enhancement, wish: _Wish, reverted: frozenset[int]) -> frozenset[int]:
-    known = frozenset(change.id for change in made.changes)
-    for flag, ids in (("--accept", wish.accept), ("--revert", wish.revert)):
-        if ids is not None and ids - known:
-            cause = f"there are the changes 0 to {len(known) - 1}" if known else "there are no changes"
-            raise errors.OptionError(name=flag, value=min(ids - known), cause=cause)
-    return wish.accept if wish.accept is not None else known - reverted - (wish.revert or frozenset())
-
-
-def _read(source: Path) -> verbose.Found:
-    """The transcript in a file. Raises ``FileNotReadable``, ``NotTranscript``."""
-    if source == STDIN:
-        return verbose.read(sys.stdin.buffer.read(), "stdin")
-    try:
-        body = source.read_bytes()
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "strerror", None) or str(error)
-        raise errors.FileNotReadable(path=source, cause=cause) from error
-    return verbose.read(body, str(source))
-
-
-# --- what comes out --------------------------------------------------------------------------------------------------
-
-
-def _deliver(result: _Result, wish: _Wish) -> None:
-    bodies = {name: _body(result, name, wish) for name in wish.formats}
-    written = []
-    if wish.folder is not None:
-        for name, body in bodies.items():
-            path = wish.folder / (_stem(wish.source, result.made) + formats.format_named(name).suffix)
-            write(path, body)
-            written.append(path)
-    if wish.as_json:
-        _print_json(result, wish, bodies if wish.folder is None else {}, written)
-        return
-    if wish.diff:
-        _print_diff(result)
-    elif wish.folder is None and not (wish.lines and wish.formats == ("text",)):
-        sys.stdout.write(bodies[wish.formats[0]])
-    if not wish.quiet:
-        click.echo(f"{wish.source}: {edits.summary(result.made, result.took_s)}", err=True)
-        for path in written:
-            click.echo(f"  wrote {path}", err=True)
-
-
-def _body(result: _Result, name: str, wish: _Wish) -> str:
-    if result.made.document is not None:
-        document = dict(result.made.document)
-        return encoded(document) if name == "json" else _readable(document)
-    if name == "verbose_json":
-        return enhanced.verbose_json(result.original, result.transcript, result.made, result.accepted, _GRANULARITIES)
-    return formats.render(result.transcript, name, wish.subtitles, _GRANULARITIES, _base(wish.source))
-
-
-def _readable(document: dict[str, Any]) -> str:
-    """A document for the eye: what it says, items with dashes, chapters with their times."""
-    lines = [document[name] for name in ("title", "summary") if name in document]
-    items = document.get("action_items", ())
-    if items:
-        lines += ["", "To do:"]
-    lines += [f"- {item['task']}" + (f" ({item['owner']})" if item["owner"] else "") for item in items]
-    lines += [f"{clock(chapter['start'])} {chapter['title']}" for chapter in document.get("chapters", ())]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _print_diff(result: _Result) -> None:
-    for change in result.made.changes:
-        click.echo(edits.changed(change, accepted=change.id in result.accepted))
-    starts = {segment.id: segment.start for segment in result.original.segments}
-    for line in result.made.lines:
-        if line.doubt is not None:
-            click.echo(edits.kept(line, starts[line.segment]))
-
-
-def _print_json(result: _Result, wish: _Wish, bodies: dict[str, str], written: Collection[Path]) -> None:
-    facts: dict[str, Any] = {
-        "file": str(wish.source),
-        "status": "succeeded",
-        "elapsed": round(result.took_s, 3),
-        **enhanced.fields(result.made, result.accepted),
-        "outputs": [str(path) for path in written],
+        click.echo(json.dumps({"ready": state.ready, **dataclasses.asdict(state)}, ensure_ascii=False))
+        return 0 if state.ready else 1
+    known = {True: "yes", False: "no", None: "not known"}
+    rows = {
+        "where": state.where,
+        "model": state.model,
+        "answers": known[state.answers],
+        "has it": known[state.has_model],
+        "on GPU": known[state.on_gpu],
     }
-    if result.made.document is None:
-        facts["text"] = result.transcript.text
-    for name, body in bodies.items():
-        if name != "text" and result.made.document is None:
-            facts[name] = json.loads(body) if name.endswith("json") else body
-    click.echo(json.dumps(facts, ensure_ascii=False))
-
-
-def _stem(source: Path, made: Enhancement) -> str:
-    """``talk.clean``, ``talk.de``, ``talk.summary``: the files of the recording itself stay as they are."""
-    return f"{_base(source)}.{made.language if made.kind == 'translation' else made.kind}"
-
-
-def _base(source: Path) -> str:
-    if source == STDIN:
-        return "stdin"
-    name = source.name
-    for ending in (".json", ".verbose", ".clean"):
-        name = name.removesuffix(ending) or name
-    return name
+    for name, value in rows.items():
+        click.echo(f"{name:<8} {value}")
+    if state.cause:
+        click.echo(f"stenogram: {' '.join(filter(None, [f'{state.cause}.', state.advice]))}", err=True)
+    return 0 if state.ready else 1

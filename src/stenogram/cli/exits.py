@@ -1,16 +1,16 @@
 """Exit codes, for scripts.
 
 0 all done; 1 a recording could not be transcribed (the others were); 2 wrong usage or option; 3 a model or language is
-missing; 4 a folder cannot be written; 5 anything else of ours; 6 the language model could not do its part (what
-``transcribe --enhance`` was to clean up is written as it was); 130 stopped by Ctrl-C. Of several failures the highest
-counts.
+missing; 4 a folder cannot be written; 5 anything else of ours; 6 a language model could not clean a text up, which is
+there as it was transcribed; 130 stopped by Ctrl-C. Of several failures the highest counts, and 6 only where there is no
+other.
 """
 
 from __future__ import annotations
 
-from stenogram import errors
+from collections.abc import Iterable
 
-NOT_CLEAN = 6
+from stenogram import errors
 
 EXIT_CODES: tuple[tuple[type[errors.StenogramError], int], ...] = (
     (errors.Cancelled, 130),
@@ -19,7 +19,7 @@ EXIT_CODES: tuple[tuple[type[errors.StenogramError], int], ...] = (
     (errors.LanguageNotSupported, 3),
     (errors.ModelError, 3),
     (errors.StorageError, 4),
-    (errors.EnhancementError, NOT_CLEAN),
+    (errors.EnhancementError, 6),
     (errors.StenogramError, 5),
 )
 
@@ -27,3 +27,9 @@ EXIT_CODES: tuple[tuple[type[errors.StenogramError], int], ...] = (
 def exit_code(error: errors.StenogramError) -> int:
     """The exit code for an error."""
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code for several recordings."""
+    mildest = dict(EXIT_CODES)[errors.EnhancementError]
+    return max(codes, key=lambda code: 0.5 if code == mildest else code, default=0)

@@ -18,7 +18,7 @@ from stenogram.cli.log import verbose_option
 
 COMMANDS = {
     "transcribe": ("stenogram.cli.transcribe", "Turn recordings into text, subtitles or JSON."),
-    "enhance": ("stenogram.cli.enhance", "Clean up, translate or sum up a transcript by a language model."),
+    "enhance": ("stenogram.cli.enhance", "Have a language model clean up, translate or sum up transcripts."),
     "serve": ("stenogram.cli.serve", "Run the server: jobs, callbacks, the OpenAI API, the dashboard."),
     "worker": ("stenogram.cli.worker", "Work for a server from another machine."),
     "keys": ("stenogram.cli.keys", "Make, list and revoke API keys of the server."),

@@ -1,4 +1,4 @@
-"""Results as files and on stdout: which formats are meant, and writing whole or not at all."""
+"""Files that results go to, and in which formats."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from stenogram import errors, formats
 
 
-def formats_of(values: Sequence[str]) -> tuple[str, ...]:
-    """The names in ``-f A,B -f C``, each once, without their aliases. Raises ``UnknownFormat``."""
-    names = (name.strip() for value in values for name in value.split(","))
-    return tuple(dict.fromkeys(formats.format_named(name).name for name in names if name))
+def chosen(values: Sequence[str]) -> tuple[str, ...]:
+    """The formats named, each once; ``text`` where none is. Raises ``UnknownFormat``."""
+    names = [name.strip() for value in values for name in value.split(",") if name.strip()]
+    return tuple(dict.fromkeys(formats.format_named(name).name for name in names or ("text",)))
 
 
 def make_folder(folder: Path) -> None:
-    """Have the folder. Raises ``StorageError``."""
+    """Have a folder for results. Raises ``StorageError``."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -34,11 +34,11 @@ def clock(time_s: float, *, millis: bool = False) -> str:
     return f"{hours}:{minutes:02d}:{seconds}" if hours else f"{minutes:02d}:{seconds}"
 
 
-class Name(ProgressColumn):
+class NameColumn(ProgressColumn):
     """The name of the file, cut where there is no room: what moves must stay in sight."""
 
     def render(self, task: Task) -> Text:
-        """As told, on one line."""
+        """The name without folders, and without signs that would do something to the terminal."""
         name = "".join(char if char.isprintable() else "?" for char in Path(task.description).name)
         return Text(name, no_wrap=True, overflow="ellipsis")
 
@@ -62,10 +62,10 @@ class _Rtfx(ProgressColumn):
 
 def _columns(width: int) -> list[ProgressColumn]:
     if width < BAR_FROM_COLUMNS:
-        return [Name(), _Done()]
+        return [NameColumn(), _Done()]
     if width < SPEED_FROM_COLUMNS:
-        return [Name(), BarColumn(), _Done()]
-    return [Name(), BarColumn(), _Done(), _Rtfx(), TimeRemainingColumn()]
+        return [NameColumn(), BarColumn(), _Done()]
+    return [NameColumn(), BarColumn(), _Done(), _Rtfx(), TimeRemainingColumn()]
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ import functools
 import json
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,27 +16,24 @@ import click
 
 from stenogram import config, errors, formats
 from stenogram.app import App, api
-from stenogram.app import enhance as language_model
 from stenogram.app.doctor import log_facts
 from stenogram.app.known import diarization_of, voice_of
 from stenogram.app.transcribe import Request, resolve
 from stenogram.app.transcribe import transcribe as transcribe_one
 from stenogram.cache import workspace
-from stenogram.cli.edits import Edits, stop_on_interrupt, summary
-from stenogram.cli.exits import NOT_CLEAN, exit_code
+from stenogram.cli import outputs
+from stenogram.cli.editing import Edited, Editing
+from stenogram.cli.exits import exit_code, worst
 from stenogram.cli.inputs import STDIN, Names, expand
 from stenogram.cli.log import is_verbose, show_stats, verbose_option
 from stenogram.cli.models import asking
 from stenogram.cli.options import options_of
-from stenogram.cli.outputs import formats_of, make_folder, write
 from stenogram.cli.progress import Show, clock
 from stenogram.config import Settings
-from stenogram.enhance.run import text_of
-from stenogram.enhancement import Enhancement, EnhanceOptions
-from stenogram.formats import enhanced
+from stenogram.enhancement import EnhanceOptions
 from stenogram.models.choose import choose
 from stenogram.pipeline.parts import Watch
-from stenogram.types import SubtitleOptions, Transcript
+from stenogram.types import SubtitleOptions
 
 GRANULARITIES: tuple[formats.Granularity, ...] = ("segment", "word")
 """Files hold everything; on the wire the client chooses."""
@@ -57,26 +53,24 @@ class Output:
     as_json: bool
     lines: bool
     """Print each segment with its time as it comes."""
-    clean: bool = False
-    """Have a language model go over the text; the lines are printed as they come from there."""
     speakers: bool = False
     """Tell who speaks; that is known at the end, so the segments are printed then."""
+    enhance: bool = False
+    """Have a language model go over the text; what it gives back is printed then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a recording."""
+    """A recording's transcript, on its way out."""
 
-    transcript: Transcript
-    """What is written."""
-    original: Transcript
-    """What was heard."""
-    made: Enhancement | None = None
-    """What the language model made of it."""
-    error: errors.StenogramError | None = None
-    """Why it made nothing of it."""
-    clean_s: float = 0.0
-    """How long that took."""
+    source: Path
+    stem: str
+    """What its files are called."""
+    edited: Edited
+    show: Show
+    """What is known of how it was made."""
+    failure: errors.StenogramError | None = None
+    """Why no language model has been over it, although that was wished."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -98,10 +92,12 @@ class Result:
     metavar="NAME=FILE",
     help="Call a speaker by name: FILE holds 2 to 10 s in which only this person speaks. For each one known.",
 )
-@click.option("--show/--no-show", default=None, help="Print the text with times as it comes. [default: on a terminal]")
 @click.option(
-    "--enhance", is_flag=True, help="Have a language model repair grammar and punctuation; what was said stays."
+    "--enhance",
+    is_flag=True,
+    help="Have a language model clean the text up, by the --llm options; where it cannot, the text stays as it is.",
 )
+@click.option("--show/--no-show", default=None, help="Print the text with times as it comes. [default: on a terminal]")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object per recording on stdout.")
 @verbose_option
@@ -121,14 +117,14 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     request = api.with_people(request, settings)
     output = replace(output, speakers=request.diarize.diarize)
     if output.folder is not None:
-        make_folder(output.folder)
+        outputs.make_folder(output.folder)
     log_facts(request.load)
     with App.open(settings) as app:
         app.model_for = functools.partial(choose, fetch=asking(settings))
         request = _checked(app, request)
         for problem in problems:
             _tell_failure(Path(str(problem.facts["path"])), problem, output)
-        code = max([_transcribe_all(app, request, sources, output), *map(exit_code, problems)])
+        code = worst([_transcribe_all(app, request, sources, output), *map(exit_code, problems)])
     if is_verbose():
         show_stats()
     sys.stdout.flush()  # here, where click still handles a reader that has left (``| head``)
@@ -136,17 +132,17 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
 
 
 def _output(given: dict[str, Any], count: int) -> Output:
-    chosen = formats_of(given["formats_"])
+    chosen = outputs.chosen(given["formats_"])
     files = given["output_dir"] is not None or count > 1 or len(chosen) > 1
-    show = given["show"] if given["show"] is not None else not chosen and sys.stdout.isatty()
+    show = given["show"] if given["show"] is not None else not given["formats_"] and sys.stdout.isatty()
     return Output(
-        formats=chosen or ("text",),
+        formats=chosen,
         folder=(given["output_dir"] or Path()) if files else None,
         subtitles=config.read(SubtitleOptions, {row.name: given[row.name] for row in config.rows(SubtitleOptions)}),
         quiet=given["quiet"] or given["as_json"],
         as_json=given["as_json"],
         lines=show and not given["quiet"] and not given["as_json"],
-        clean=given["enhance"],
+        enhance=given["enhance"],
     )
 
 
@@ -187,48 +183,51 @@ def _transcribe_all(app: App, request: Request, sources: Sequence[Path], output:
     """Every recording in turn; one that fails is told and does not stop the others."""
     suffixes = {formats.format_named(name).suffix for name in output.formats}
     names = Names() if output.folder is None else Names.sparing(sources, output.folder, suffixes)
-    worst = 0
+    codes = []
     for source in sources:
         stem, renamed = names.stem(source)
         try:
-            live = output.lines and not output.speakers and not output.clean
+            live = output.lines and not output.speakers and not output.enhance
             with _readable(source, app.settings) as path, Show(str(source), output.quiet, live) as show:
                 if renamed:
                     show.say(f"{source}: another recording has the name of its results; they are called {stem}")
                 transcript = transcribe_one(app, replace(request, source=path), Watch(show))
-            result = _cleaned(app, transcript, source, output) if output.clean else Result(transcript, transcript)
-            _deliver(result, source, stem, output, show)
-            if result.error is not None:
-                worst = max(worst, _tell_unclean(source, result.error, output))
+            made = Result(source, stem, Edited(transcript), show)
+            codes.append(_clean_up(app, made, output) if output.enhance else 0)
+            if not output.enhance:
+                _deliver(made, output)
         except (errors.InputError, errors.EngineError, errors.DiarizationError, errors.StorageError) as error:
-            worst = max(worst, exit_code(error))
+            codes.append(exit_code(error))
             _tell_failure(source, error, output)
-    return worst
+    return worst(codes)
 
 
-def _cleaned(app: App, transcript: Transcript, source: Path, output: Output) -> Result:
-    """The transcript after the language model; where that cannot be, or is interrupted, as it was."""
-    with Edits(str(source), transcript, "clean", output.quiet, output.lines) as edits, stop_on_interrupt() as stop:
-        try:
-            coming = language_model.stream(app, transcript, EnhanceOptions(), stop, progress=edits.advance)
-            made = edits.follow(coming)
-        except errors.StenogramError as failure:
-            error = failure
-            edits.print_rest()
-        else:
-            return Result(text_of(transcript, made), transcript, made, clean_s=time.monotonic() - edits.began)
-    if not isinstance(error, errors.Cancelled):
-        transcript = replace(transcript, warnings=(*transcript.warnings, f"The text is not cleaned up. {error}"))
-    return Result(transcript, transcript, error=error)
+def _clean_up(app: App, made: Result, output: Output) -> int:
+    """Deliver the text as a language model gives it back; as it was, where that fails or is stopped."""
+    editing = Editing(_name(made.source), output.quiet, output.lines)
+    try:
+        edited = editing.edit(app, made.edited.original, EnhanceOptions())
+    except (errors.EnhancementError, errors.ModelError) as error:
+        if not output.as_json:
+            end = "" if str(error).endswith(".") else "."
+            click.echo(
+                f"stenogram: {_name(made.source)} is not cleaned up, its text is as transcribed. {error}{end} "
+                "Then run the same command again: only this is left to do.",
+                err=True,
+            )
+        _deliver(replace(made, failure=error), output)
+        return exit_code(error)
+    except BaseException:  # Ctrl-C among them
+        if not output.quiet:
+            click.echo(f"{_name(made.source)} is not cleaned up, its text is as transcribed.", err=True)
+        _deliver(made, output)
+        raise
+    _deliver(replace(made, edited=edited), output)
+    return 0
 
 
-def _tell_unclean(source: Path, error: errors.StenogramError, output: Output) -> int:
-    """Say why a transcript is as it was, once it is written. Raises ``Cancelled`` where that is what was wished."""
-    if isinstance(error, errors.Cancelled):
-        raise error
-    if not output.as_json:
-        click.echo(f"stenogram: {source}: the text is not cleaned up. {error}", err=True)
-    return NOT_CLEAN
+def _name(source: Path) -> str:
+    return "stdin" if source == STDIN else str(source)
 
 
 @contextmanager
@@ -248,42 +247,39 @@ def _readable(source: Path, settings: Settings) -> Iterator[Path]:
         yield spool
 
 
-def _deliver(result: Result, source: Path, stem: str, output: Output, show: Show) -> None:
-    transcript = result.transcript
-    if output.lines and output.speakers and not output.clean:
+def _deliver(made: Result, output: Output) -> None:
+    source, show, transcript = made.source, made.show, made.edited.written
+    told = made.edited.told
+    if output.lines and told is None and (output.speakers or output.enhance):
         show.print(transcript.segments)
-    bodies = {name: _body(result, name, stem, output) for name in output.formats}
+    bodies = {
+        name: formats.render(transcript, name, output.subtitles, GRANULARITIES, made.stem, told)
+        for name in output.formats
+    }
     written = []
     if output.folder is not None:
         for name, body in bodies.items():
-            path = output.folder / (stem + formats.format_named(name).suffix)
-            write(path, body)
+            path = output.folder / (made.stem + formats.format_named(name).suffix)
+            outputs.write(path, body)
             written.append(path)
     elif not output.as_json and not (output.lines and output.formats == ("text",)):
         sys.stdout.write(bodies[output.formats[0]])
     if output.as_json:
-        _print_json(source, result, bodies if output.folder is None else {}, written, show.took_s)
+        _print_json(made, bodies if output.folder is None else {}, written)
     elif not output.quiet:
         speed = "from the cache" if show.cached else f"{transcript.duration / show.took_s:.0f}x real time"
         found = "" if transcript.segments else "; no speech found"
         click.echo(f"{source}: {clock(transcript.duration)} in {show.took_s:.1f} s, {speed}{found}", err=True)
-        if result.made is not None:
-            click.echo(f"{source}: {summary(result.made, result.clean_s)}", err=True)
+        if told is not None:
+            click.echo(f"{source}: {made.edited.summary()}", err=True)
         for path in written:
             click.echo(f"  wrote {path}", err=True)
 
 
-def _body(result: Result, name: str, stem: str, output: Output) -> str:
-    if result.made is not None and name == "verbose_json":
-        every = {change.id for change in result.made.changes}
-        return enhanced.verbose_json(result.original, result.transcript, result.made, every, GRANULARITIES)
-    return formats.render(result.transcript, name, output.subtitles, GRANULARITIES, stem)
-
-
-def _print_json(source: Path, result: Result, bodies: dict[str, str], written: Sequence[Path], took_s: float) -> None:
-    transcript = result.transcript
-    facts: dict[str, Any] = {
-        "file": str(source),
+def _print_json(made: Result, bodies: dict[str, str], written: Sequence[Path]) -> None:
+    transcript, took_s, enhancement = made.edited.written, made.show.took_s, made.edited.enhancement
+    facts = {
+        "file": str(made.source),
         "status": "succeeded",
         "duration": round(transcript.duration, 3),
         "elapsed": round(took_s, 3),
@@ -298,10 +294,12 @@ def _print_json(source: Path, result: Result, bodies: dict[str, str], written: S
     if transcript.diarizer:
         facts["diarizer"] = transcript.diarizer
         facts["speakers"] = list(dict.fromkeys(turn.speaker for turn in transcript.turns))
-    if result.made is not None:
-        facts["enhancement"] = enhanced.fields(result.made, {change.id for change in result.made.changes})
-    elif result.error is not None:
-        facts["enhancement"] = {"error": {"code": result.error.code, "message": str(result.error)}}
+    if enhancement is not None:
+        elapsed = round(made.edited.took_s, 3)
+        facts["enhancement"] = {"status": "completed", "elapsed": elapsed, **(made.edited.told or {})}
+    elif made.failure is not None:
+        failure = {"code": made.failure.code, "message": str(made.failure)}
+        facts["enhancement"] = {"status": "failed", "error": failure}
     for name, body in bodies.items():
         if name != "text":
             facts[name] = json.loads(body) if name.endswith("json") else body

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from stenogram.errors import UnknownFormat
 from stenogram.formats import openai, plain, subtitles
@@ -25,6 +26,8 @@ class _Layout:
     """Which lists verbose_json carries."""
     recording: str
     """What rttm calls the recording."""
+    enhancement: Mapping[str, Any] | None
+    """What verbose_json tells of a language model's work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
                 "verbose_json",
                 ".verbose.json",
                 "application/json",
-                lambda transcript, layout: openai.verbose_json(transcript, layout.granularities),
+                lambda transcript, layout: openai.verbose_json(transcript, layout.granularities, layout.enhancement),
             ),
             Format(
                 "diarized_json",
@@ -89,11 +92,13 @@ def render(
     options: SubtitleOptions = SubtitleOptions(),  # noqa: B008 - a frozen value
     granularities: Collection[Granularity] = SEGMENTS,
     recording: str = RECORDING,
+    enhancement: Mapping[str, Any] | None = None,
 ) -> str:
     """The transcript in a format of ``FORMATS``, ready to be written or sent as UTF-8.
 
     ``options`` shape srt and vtt. ``granularities`` choose the lists of verbose_json as on the wire (segments only by
     default); for files ask for both. ``recording`` is the name of the recording in rttm, best that of its file without
-    the ending. Raises ``UnknownFormat``.
+    the ending. ``enhancement`` is what ``enhanced.enhancement_object`` says, where a language model has been over the
+    text. Raises ``UnknownFormat``.
     """
-    return format_named(format).function(transcript, _Layout(options, granularities, recording))
+    return format_named(format).function(transcript, _Layout(options, granularities, recording, enhancement))

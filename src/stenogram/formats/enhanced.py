@@ -1,4 +1,4 @@
-"""What a language model made of a transcript, as JSON from which the transcript can be had again as it was."""
+"""What verbose_json says of the language model that went over a transcript: enough to have the original back."""
 
 from __future__ import annotations
 
@@ -8,54 +8,44 @@ from typing import Any
 
 from stenogram.enhancement import Enhancement
 from stenogram.formats import openai
-from stenogram.formats.openai import SEGMENTS, Granularity
 from stenogram.types import Transcript
 
 
-def verbose_json(
-    original: Transcript,
-    clean: Transcript,
-    made: Enhancement,
-    accepted: Collection[int],
-    granularities: Collection[Granularity] = SEGMENTS,
-) -> str:
-    """The verbose_json of the ``clean`` transcript, with an object ``enhancement`` on top.
+def enhancement_object(
+    original: Transcript, written: Transcript, enhancement: Enhancement, reverted: Collection[int] = ()
+) -> dict[str, Any]:
+    """The object ``enhancement`` of a body whose text is that of ``written``.
 
-    It is ``fields``, with ``original``: the segments of the original that are not as they were, each with its words;
-    and ``original_language``.
+    ``reverted`` are the ids of changes that ``written`` is without. ``original`` holds the segments that differ, with
+    their words, as ``formats.reading`` puts them back.
     """
-    replaced = [was for was, now in zip(original.segments, clean.segments, strict=True) if was != now]
-    body = openai.verbose(clean, granularities)
-    body["enhancement"] = fields(made, accepted) | {
-        "original_language": original.language,
-        "original": [
-            openai.segment_fields(segment) | {"words": [openai.word_fields(word) for word in segment.words]}
-            for segment in replaced
-        ],
-    }
-    return openai.encoded(body)
-
-
-def fields(made: Enhancement, accepted: Collection[int]) -> dict[str, Any]:
-    """Who made it, each change and whether it is ``accepted``, each line that kept its original, and the cost."""
-    found: dict[str, Any] = {
-        "kind": made.kind,
-        "model": made.model,
-        "prompt": made.prompt,
-        "language": made.language,
-        "cached": made.cached,
+    usage = dataclasses.asdict(enhancement.usage)
+    body: dict[str, Any] = {
+        "kind": enhancement.kind,
+        "model": enhancement.model,
+        "prompt": enhancement.prompt,
+        "language": enhancement.language,
+        "cached": enhancement.cached,
+        "usage": {name: round(value, 3) if isinstance(value, float) else value for name, value in usage.items()},
         "changes": [
-            dataclasses.asdict(change)
-            | {"start": round(change.start, 3), "end": round(change.end, 3), "accepted": change.id in accepted}
-            for change in made.changes
+            dataclasses.asdict(change) | {"start": openai.seconds(change.start), "end": openai.seconds(change.end)}
+            for change in enhancement.changes
         ],
+        "reverted": sorted(reverted),
         "kept": [
-            {"segment": line.segment, "reason": line.doubt, "edit": line.edit}
-            for line in made.lines
+            {"segment": line.segment, "doubt": line.doubt, "edit": line.edit}
+            for line in enhancement.lines
             if line.doubt is not None
         ],
-        "usage": dataclasses.asdict(made.usage),
     }
-    if made.document is not None:
-        found["document"] = dict(made.document)
-    return found
+    if enhancement.document is not None:
+        body["document"] = dict(enhancement.document)
+    body["original"] = {
+        "language": original.language,
+        "segments": [
+            openai.segment_object(before) | {"words": [openai.word_object(word) for word in before.words]}
+            for before, after in zip(original.segments, written.segments, strict=True)
+            if before != after
+        ],
+    }
+    return body

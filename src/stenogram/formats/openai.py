@@ -2,13 +2,14 @@
 
 Keys of ours come on top of the API's and only where they say something: a word's ``probability``, ``interpolated`` and
 ``speaker``; a segment's ``speaker``, ``channel``, ``retried`` and ``suspect``; at the top ``speakers``, ``turns`` and
-``diarizer`` where speakers were told apart, ``model`` and ``warnings``.
+``diarizer`` where speakers were told apart, ``model``, ``warnings``, and ``enhancement`` where a language model has
+been over the text.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from typing import Any, Literal
 
@@ -30,35 +31,36 @@ def json(transcript: Transcript) -> str:
     return encoded({"text": transcript.text, "usage": usage(transcript)})
 
 
-def verbose_json(transcript: Transcript, granularities: Collection[Granularity] = SEGMENTS) -> str:
-    """The text with its segments, words or both.
+def verbose_json(
+    transcript: Transcript,
+    granularities: Collection[Granularity] = SEGMENTS,
+    enhancement: Mapping[str, Any] | None = None,
+) -> str:
+    """The text with its segments, words or both; ``enhancement``: what a language model has done to it.
 
     As the API does: ``("word",)`` gives words and no segments, ``()`` or ``("segment",)`` segments and no words, both
     give both. ``language`` is the English name ("english"; "" when unknown); of a translation, which is English, it is
     "english".
     """
-    return encoded(verbose(transcript, granularities))
-
-
-def verbose(transcript: Transcript, granularities: Collection[Granularity] = SEGMENTS) -> dict[str, Any]:
-    """The body of ``verbose_json``, before it is written."""
     body: dict[str, Any] = {
         "task": transcript.task,
         "language": _language(transcript),
-        "duration": _seconds(transcript.duration),
+        "duration": seconds(transcript.duration),
         "text": transcript.text,
     }
     if "segment" in granularities or "word" not in granularities:
-        body["segments"] = [segment_fields(segment) for segment in transcript.segments]
+        body["segments"] = [segment_object(segment) for segment in transcript.segments]
     if "word" in granularities:
-        body["words"] = [word_fields(word) for word in transcript.words]
+        body["words"] = [word_object(word) for word in transcript.words]
     body["usage"] = usage(transcript)
     body |= _who_spoke(transcript)
     if transcript.model:
         body["model"] = transcript.model
     if transcript.warnings:
         body["warnings"] = list(transcript.warnings)
-    return body
+    if enhancement is not None:
+        body["enhancement"] = enhancement
+    return encoded(body)
 
 
 def diarized_json(transcript: Transcript, known_speakers: Sequence[str] = (), counted_in: Usage = "duration") -> str:
@@ -76,7 +78,7 @@ def diarized_json(transcript: Transcript, known_speakers: Sequence[str] = (), co
             lines.append(f"{segment['speaker']}: {segment['text']}")
     body = {
         "task": transcript.task,
-        "duration": _seconds(transcript.duration),
+        "duration": seconds(transcript.duration),
         "text": "\n".join(lines),
         "segments": segments,
         "usage": usage(transcript, counted_in),
@@ -92,8 +94,8 @@ def diarized_segments(transcript: Transcript, known_speakers: Sequence[str] = ()
         {
             "type": "transcript.text.segment",
             "id": f"seg_{number:03d}",
-            "start": _seconds(segment.start),
-            "end": _seconds(segment.end),
+            "start": seconds(segment.start),
+            "end": seconds(segment.end),
             "text": segment.text,
             "speaker": labels.of(segment.speaker),
         }
@@ -167,9 +169,7 @@ def _who_spoke(transcript: Transcript) -> dict[str, Any]:
     names = [*(turn.speaker for turn in turns), *(segment.speaker for segment in transcript.segments)]
     found: dict[str, Any] = {
         "speakers": [name for name in dict.fromkeys(names) if name],
-        "turns": [
-            {"start": _seconds(turn.start), "end": _seconds(turn.end), "speaker": turn.speaker} for turn in turns
-        ],
+        "turns": [{"start": seconds(turn.start), "end": seconds(turn.end), "speaker": turn.speaker} for turn in turns],
         "diarizer": transcript.diarizer,
     }
     return {key: value for key, value in found.items() if value}
@@ -182,10 +182,10 @@ def _language(transcript: Transcript) -> str:
 
 def usage(transcript: Transcript, counted_in: Usage = "duration") -> dict[str, Any]:
     """What the API would bill: whole seconds, rounded up; or tokens, those of the text as our engine counted them."""
-    seconds = _seconds(transcript.duration)
+    length_s = seconds(transcript.duration)
     if counted_in == "duration":
-        return {"type": "duration", "seconds": math.ceil(seconds)}
-    heard = math.ceil(round(seconds * _AUDIO_TOKENS_PER_S, 3))
+        return {"type": "duration", "seconds": math.ceil(length_s)}
+    heard = math.ceil(round(length_s * _AUDIO_TOKENS_PER_S, 3))
     written = sum(len(segment.tokens) for segment in transcript.segments)
     return {
         "type": "tokens",
@@ -196,7 +196,7 @@ def usage(transcript: Transcript, counted_in: Usage = "duration") -> dict[str, A
     }
 
 
-def segment_fields(segment: Segment) -> dict[str, Any]:
+def segment_object(segment: Segment) -> dict[str, Any]:
     """A segment of verbose_json.
 
     The client's types are plain floats: a measure that the engine did not give is 0.0, never null.
@@ -206,8 +206,8 @@ def segment_fields(segment: Segment) -> dict[str, Any]:
         # Whisper: the mel frame (10 ms) at which the decoded window began. Our windows are cut at pauses instead, so
         # the segment's own first frame is the truth closest to it.
         "seek": round(segment.start * 100),
-        "start": _seconds(segment.start),
-        "end": _seconds(segment.end),
+        "start": seconds(segment.start),
+        "end": seconds(segment.end),
         "text": " " + segment.text,
         "tokens": list(segment.tokens),
         "temperature": _measure(segment.temperature),
@@ -226,9 +226,9 @@ def segment_fields(segment: Segment) -> dict[str, Any]:
     return fields
 
 
-def word_fields(word: Word) -> dict[str, Any]:
+def word_object(word: Word) -> dict[str, Any]:
     """A word of verbose_json."""
-    fields: dict[str, Any] = {"word": word.word, "start": _seconds(word.start), "end": _seconds(word.end)}
+    fields: dict[str, Any] = {"word": word.word, "start": seconds(word.start), "end": seconds(word.end)}
     if word.probability is not None:
         fields["probability"] = _measure(word.probability)
     if word.interpolated:
@@ -238,7 +238,7 @@ def word_fields(word: Word) -> dict[str, Any]:
     return fields
 
 
-def _seconds(value: float) -> float:
+def seconds(value: float) -> float:
     """To the millisecond; adding 0.0 turns -0.0 into 0.0."""
     return round(float(value), 3) + 0.0
 
