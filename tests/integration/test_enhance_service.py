@@ -311,6 +311,16 @@ def test_the_policy_decides_with_the_transcript(site: Site) -> None:
     assert [each.status for each in standing.values()] == ["skipped"]
 
 
+def test_nothing_is_put_in_where_no_worker_will_ever_come(site: Site) -> None:
+    """A service without workers of its own starts none for clean-up either."""
+    lonely = replace(site.house, server=replace(site.house.server, worker_devices="none"))
+    job_id = Site(lonely, site.chat).transcribed(enhance="always")
+
+    standing = enhancing.report(lonely, CALLER, job_id).standing
+    assert standing.status == "skipped"
+    assert "No worker" in str(standing.reason)
+
+
 # --- over HTTP ---
 
 
@@ -505,7 +515,8 @@ def test_other_kinds_are_beside_the_clean_text(shared: Site, client: httpx2.Clie
     vtt = client.get(f"/api/v1/transcriptions/{job_id}", params={**translated, "format": "vtt"}).text
     assert vtt.count("Bonjour.") == 3  # a number must stay
     assert "00:00:03.000 --> 00:00:04.000" in vtt
-    for wish in ({"kind": "poem"}, {"kind": "translation", "target_language": "Klingonese"}):
+    clean: dict[str, Any] = {"kind": "clean", "target_language": "de"}
+    for wish in ({"kind": "poem"}, {"kind": "translation", "target_language": "Klingonese"}, clean):
         assert client.post(path(job_id), json=wish).status_code == 400
 
 
