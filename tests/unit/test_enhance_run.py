@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import threading
@@ -444,7 +445,7 @@ def test_an_answer_that_is_of_no_use_is_not_kept() -> None:
     cache = MemoryCache()
     for answer in ("I cannot.", '{"title": " "}'):
         with pytest.raises(EnhancementError):
-            go(FakeChat(lambda _messages, answer=answer: [answer]), kind="title", cache=cache)
+            go(FakeChat(functools.partial(lambda said, _messages: [said], answer)), kind="title", cache=cache)
 
     assert go(told_as(title="Doubt"), kind="title", cache=cache)[1].document == {"title": "Doubt"}
 
