@@ -6,9 +6,11 @@ import json
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -311,6 +313,16 @@ def test_the_policy_decides_with_the_transcript(site: Site) -> None:
     assert [each.status for each in standing.values()] == ["skipped"]
 
 
+def test_nothing_is_put_in_where_no_worker_will_ever_come(site: Site) -> None:
+    """A service without workers of its own starts none for clean-up either."""
+    lonely = replace(site.house, server=replace(site.house.server, worker_devices="none"))
+    job_id = Site(lonely, site.chat).transcribed(enhance="always")
+
+    standing = enhancing.report(lonely, CALLER, job_id).standing
+    assert standing.status == "skipped"
+    assert "No worker" in str(standing.reason)
+
+
 # --- over HTTP ---
 
 
@@ -505,8 +517,29 @@ def test_other_kinds_are_beside_the_clean_text(shared: Site, client: httpx2.Clie
     vtt = client.get(f"/api/v1/transcriptions/{job_id}", params={**translated, "format": "vtt"}).text
     assert vtt.count("Bonjour.") == 3  # a number must stay
     assert "00:00:03.000 --> 00:00:04.000" in vtt
-    for wish in ({"kind": "poem"}, {"kind": "translation", "target_language": "Klingonese"}):
+    clean: dict[str, Any] = {"kind": "clean", "target_language": "de"}
+    for wish in ({"kind": "poem"}, {"kind": "translation", "target_language": "Klingonese"}, clean):
         assert client.post(path(job_id), json=wish).status_code == 400
+
+
+def test_a_silent_endpoint_holds_nobody_else_up(tmp_path: Path) -> None:
+    """Each question about it waits for seconds; the threads for everything else stay free."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"http://127.0.0.1:{mute.getsockname()[1]}/v1"
+        settings = Settings(home=str(tmp_path), llm_base_url=address)
+        with House.open(settings, ServerSettings(min_free_disk_mb=0)) as house:
+            schema.upgrade(house.db)
+            with (
+                scenes.serving(house) as url,
+                httpx2.Client(base_url=url, timeout=60, trust_env=False) as client,
+                ThreadPoolExecutor(15) as pool,
+            ):
+                asked = [pool.submit(client.get, "/api/v1/llm") for _ in range(15)]
+                held = [mute.accept()[0] for _ in range(2)]
+                assert client.get("/api/v1/jobs").status_code == 200
+                assert not any(one.done() for one in asked)
+                for each in (mute, *held):
+                    each.close()
 
 
 def test_whether_the_model_is_there(shared: Site, client: httpx2.Client) -> None:

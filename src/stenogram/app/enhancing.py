@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
-from stenogram import languages
 from stenogram.app import transcripts
 from stenogram.app.house import House
 from stenogram.enhance import diff, run
@@ -122,10 +121,8 @@ def submit(house: House, caller: Caller, job_id: str, options: EnhanceOptions, *
 
 def checked(options: EnhanceOptions) -> EnhanceOptions:
     """The options in their normal form. Raises ``OptionError``, with ``param``."""
-    if options.target_language is None:
-        return options
     try:
-        return EnhanceOptions(options.kind, languages.code_of(options.target_language))
+        return EnhanceOptions(options.kind, run.target_of(options))
     except OptionError as error:
         raise OptionError(str(error), param="target_language") from error
 
@@ -156,7 +153,7 @@ def wish_of(house: House, job: Job) -> EnhanceWhen:
 
 
 def _somebody_works(house: House, connection: Connection) -> bool:
-    if house.server.llm_workers:
+    if house.server.llm_workers and house.server.worker_devices != "none":  # else ``crew`` starts none
         return True
     return any(each.device == CHAT_DEVICE and each.state in workers.ALIVE for each in workers.all_of(connection))
 

@@ -17,7 +17,7 @@ import email.utils
 import queue
 import threading
 import time
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,8 @@ class OpenAIChat:
         self.endpoint = endpoint
         self._pauses_s = pauses_s
         self._unknown: frozenset[str] = frozenset()
+        self._queued: set[asyncio.Timeout] = set()
+        """Of answers that have not begun; touched on the event loop only."""
         self._lock = threading.Lock()
         self._line: _Line | None = None
         self._closed = False
@@ -161,13 +163,13 @@ class OpenAIChat:
         question = {name: value for name, value in answer.question.items() if name not in unknown}
         if "max_tokens" in unknown:
             question["max_completion_tokens"] = answer.limit
-        async with asyncio.timeout(self.endpoint.timeout_s) as clock:
+        async with asyncio.timeout(self.endpoint.timeout_s) as clock, self._waits(clock):
             stream = await client.chat.completions.create(**question, stream=True)
             streams = stream.response.headers.get("content-type", "").startswith("text/event-stream")
             async with stream:
                 async for chunk in stream:
-                    clock.reschedule(asyncio.get_running_loop().time() + self.endpoint.timeout_s)
-                    answer.take(chunk)
+                    if answer.take(chunk):
+                        self._heard(clock)
                     if answer.overrun:  # the server does not keep to the limit
                         break
         if not answer.frames:
@@ -177,6 +179,22 @@ class OpenAIChat:
         if answer.finish is None:
             raise _CutOff
         return answer.end()
+
+    @contextlib.asynccontextmanager
+    async def _waits(self, clock: asyncio.Timeout) -> AsyncIterator[None]:
+        self._queued.add(clock)
+        try:
+            yield
+        finally:
+            self._queued.discard(clock)
+
+    def _heard(self, clock: asyncio.Timeout) -> None:
+        """A word has come: for who waits for its first one too, since many endpoints answer one question at a time."""
+        until = asyncio.get_running_loop().time() + self.endpoint.timeout_s
+        self._queued.discard(clock)
+        for each in (clock, *self._queued):
+            if not each.expired():
+                each.reschedule(until)
 
     def _told(self, error: Exception, answer: _Answer) -> Exception:
         import openai
@@ -213,13 +231,14 @@ class _Answer:
         """Whether there are more pieces than there may be tokens, which have at most one piece each."""
         return self.pieces > self.limit
 
-    def take(self, chunk: Any) -> None:
-        """Take one frame, whatever is in it."""
+    def take(self, chunk: Any) -> bool:
+        """Take one frame, whatever is in it; whether that was a word."""
         choices = getattr(chunk, "choices", None)
         if not isinstance(choices, list):
             raise ValueError("a frame without choices")  # noqa: TRY004 - the wire's fault, not the caller's
         self.frames += 1
         self.usage = getattr(chunk, "usage", None) or self.usage
+        pieces = self.pieces
         for choice in choices[:1]:
             delta = getattr(choice, "delta", None)
             text = getattr(delta, "content", None)
@@ -230,9 +249,10 @@ class _Answer:
                 self.first_s = self.first_s or time.monotonic() - self.asked
             if self.overrun:
                 self.finish = "length"
-            elif isinstance(text, str) and (shown := self.thought.take(text)):
+            elif isinstance(text, str) and (shown := self.thought.take(_whole(text))):
                 self.put(shown)
             self.finish = getattr(choice, "finish_reason", None) or self.finish
+        return self.pieces > pieces
 
     def end(self) -> ChatUsage:
         """What it cost; nothing more is coming."""
@@ -283,6 +303,11 @@ class _Line:
         if self._client is not None:
             await self._client.close()
         await self._loop.shutdown_asyncgens()
+
+
+def _whole(text: str) -> str:
+    """Without halves of characters, which JSON can hold and no file or database."""
+    return text.encode(errors="replace").decode()
 
 
 def _refused(error: Exception, asked: set[str]) -> str | None:

@@ -34,9 +34,12 @@ def split(texts: Sequence[str], limit_bytes: int) -> Iterator[range]:
         yield range(start, len(texts))
 
 
-def token_limit(texts: Sequence[str]) -> int:
+def token_limit(texts: Sequence[str], *, translated: bool = False) -> int:
     """Tokens that an answer with these lines may have: about twice what it should need.
 
-    English has some 4 bytes in a token, Russian 2 (in vocabularies that hardly know it) to 5, a line number 4 tokens.
+    English has some 4 bytes in a token; a character of other scripts is up to 2 tokens in vocabularies that hardly
+    know it. A line number has 4 tokens. A translation may be in a script that takes more than that of the original.
     """
-    return 64 + sum(12 + len(text.encode()) // 2 for text in texts)
+    if translated:
+        return 64 + sum(12 + 2 * len(text.encode()) for text in texts)
+    return 64 + sum(12 + len(text.encode()) - len(text) // 2 for text in texts)

@@ -17,7 +17,7 @@ from typing import Any
 from stenogram.enhance import diff, documents, guard, keys, parts, prompt
 from stenogram.enhance.documents import DOCUMENTS, Answer
 from stenogram.enhancement import LINE_KINDS, ChatUsage, EnhanceKind, Enhancement, EnhanceOptions, Line, Message
-from stenogram.errors import Cancelled, EnhancementError
+from stenogram.errors import Cancelled, EnhancementError, OptionError
 from stenogram.formats import stored
 from stenogram.languages import code_of
 from stenogram.protocols import Cache, Chat, Stop
@@ -77,13 +77,27 @@ def enhance(
     something of the whole yield no lines. Raises ``EnhancementError``, ``OptionError`` for an unknown language,
     ``Cancelled``.
     """
-    target = code_of(options.target_language) if options.target_language else None
-    run = _Run(means, transcript, options.kind, target, stop)
+    run = _Run(means, transcript, options.kind, target_of(options), stop)
+    if len({segment.id for segment in transcript.segments}) < len(transcript.segments):
+        raise EnhancementError(model=means.chat.model, cause="two segments of the transcript have the same id")
     if options.kind not in LINE_KINDS:
         document = run.document(progress)
         return run.enhancement((), document)
     lines = yield from run.lines(known or {}, progress)
     return run.enhancement(lines, None)
+
+
+def target_of(options: EnhanceOptions) -> str | None:
+    """The language to write in, as ISO 639-1 code; None: that of the recording, in which a clean text always stays.
+
+    Raises ``OptionError``.
+    """
+    if options.target_language is None:
+        return None
+    if options.kind == "clean":
+        cause = "a clean text stays in the language of the recording; ask for a translation"
+        raise OptionError(name="target_language", value=options.target_language, cause=cause, param="target_language")
+    return code_of(options.target_language)
 
 
 @dataclass(slots=True)
@@ -122,10 +136,13 @@ class _Run:
         """Every segment's line; those that are not known are given as they come."""
         segments = self.transcript.segments
         found = {segment.id: Line(segment.id, segment.text) for segment in segments if not segment.text.strip()}
-        found |= known
         asked = [segment for segment in segments if segment.id not in found]
+        found |= known
         limit = parts.part_bytes(parts.PART_BYTES, self.means.chat.context_tokens)
-        pieces = [[asked[place] for place in places] for places in parts.split([each.text for each in asked], limit)]
+        # cut as if nothing were known, so that parts answered before are found in the cache
+        whole = parts.split([prompt.numbered(1, each.text) for each in asked], limit)
+        left = ([asked[place] for place in places if asked[place].id not in found] for places in whole)
+        pieces = [piece for piece in left if piece]
         final: list[Line] = []
         with closing(self._side_by_side(pieces, self._part)) as coming:
             while True:
@@ -147,7 +164,8 @@ class _Run:
         question = prompt.messages(self.kind, texts, self.transcript.language, self.target)
         reader = prompt.Reader()
         last: prompt.Answered | None = None
-        answer = self._answer(question, parts.token_limit(texts), prompt.VERSION)
+        limit = parts.token_limit(texts, translated=self.kind == "translation")
+        answer = self._answer(question, limit, prompt.VERSION)
         while True:
             try:
                 ready = list(reader.feed(next(answer)))
@@ -181,19 +199,23 @@ class _Run:
         if not segments:
             raise EnhancementError(model=self.means.chat.model, cause="nothing was said in the recording")
         limit = parts.part_bytes(parts.DOCUMENT_BYTES, self.means.chat.context_tokens)
-        pieces = [
-            [segments[place] for place in places] for places in parts.split([each.text for each in segments], limit)
-        ]
+        said = [documents.said(segment) for segment in segments]
+        pieces = [[segments[place] for place in places] for places in parts.split(said, limit)]
         answers: dict[int, Answer] = {}
         with closing(self._side_by_side(list(enumerate(pieces)), self._said_of)) as coming:
             for place, answer in coming:
                 answers[place] = answer
                 progress(len(answers) / (len(pieces) + 1))
         found = [answers[place] for place in sorted(answers)]
-        if len(found) > 1 and DOCUMENTS[self.kind].join is not None:
-            found = [self._asked_for(documents.joining(self.kind, found, self.language))]
+        while len(found) > 1 and DOCUMENTS[self.kind].join is not None:
+            found = [self._joined(group) for group in documents.groups(found, limit)]
         progress(1.0)
         return documents.as_document(found, segments)
+
+    def _joined(self, answers: Sequence[Answer]) -> Answer:
+        if len(answers) == 1:
+            return answers[0]
+        return self._asked_for(documents.joining(self.kind, answers, self.language))
 
     def _said_of(self, piece: tuple[int, Sequence[Segment]]) -> Iterator[tuple[int, Answer]]:
         place, segments = piece
@@ -201,13 +223,20 @@ class _Run:
 
     def _asked_for(self, question: Sequence[Message]) -> Answer:
         schema, causes = documents.schema_of(self.kind), []
-        for tried in range(_TRIES):
-            text = "".join(self._answer(question, documents.ANSWER_TOKENS, documents.VERSION, schema, tried))
+        for _ in range(_TRIES):
+            text = "".join(self._answer(question, documents.ANSWER_TOKENS, documents.VERSION, schema, self._reads))
             try:
                 return documents.read(self.kind, text)
             except ValueError as error:
                 causes.append(error)
         raise EnhancementError(model=self.means.chat.model, cause=causes[-1]) from causes[-1]
+
+    def _reads(self, text: str) -> bool:
+        try:
+            documents.read(self.kind, text)
+        except ValueError:
+            return False
+        return True
 
     # --- asking ---
 
@@ -217,13 +246,16 @@ class _Run:
         max_tokens: int,
         version: int,
         schema: Mapping[str, Any] | None = None,
-        tried: int = 0,
+        fits: Callable[[str], bool] = lambda _text: True,
     ) -> Generator[str, None, bool]:
-        """The pieces of an answer, from the cache where it is known; the value: whether the limit cut it off."""
+        """The pieces of an answer, from the cache where it is known; the value: whether the limit cut it off.
+
+        What does not fit is of no use, and asked for anew the next time.
+        """
         means = self.means
-        key = keys.of_answer(means.chat.identity, version, means.temperature, question, tried)
+        key = keys.of_answer(means.chat.identity, version, means.temperature, question)
         known = None if means.fresh else stored.read(str, means.cache.get("chat", key))
-        if known is not None:
+        if known is not None and fits(known):
             yield known
             return False
         told: list[str] = []
@@ -240,8 +272,8 @@ class _Run:
                 told.append(piece)
                 yield piece
         self.bill.usages.append(usage)
-        if not usage.cut:
-            means.cache.put("chat", key, stored.write("".join(told)))
+        if not usage.cut and fits(text := "".join(told)):
+            means.cache.put("chat", key, stored.write(text))
         return usage.cut
 
     def _stopped(self) -> bool:
