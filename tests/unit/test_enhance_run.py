@@ -14,7 +14,7 @@ import pytest
 from stenogram.enhance import parts, run
 from stenogram.enhance.run import Means
 from stenogram.enhancement import Change, Enhancement, EnhanceOptions, Line, Message
-from stenogram.errors import Cancelled, ChatUnavailable, EnhancementError, OptionError
+from stenogram.errors import Cancelled, ChatRefused, ChatUnavailable, EnhancementError, OptionError
 from stenogram.testing import FakeChat, MemoryCache
 from stenogram.types import Segment, Transcript, Word
 
@@ -274,6 +274,60 @@ def test_a_model_that_fails_ends_the_run_and_what_was_answered_is_kept() -> None
     assert len(told) == 100
     assert not found.cached
     assert not any(texts[0] in asked(question).values() for question in chat.questions[before:])
+
+
+LONG = [f"this is line number {number} of a long talk and nobody cut it" for number in range(100)]
+
+
+def refusing(place: int) -> Callable[[Sequence[Message]], Iterable[str]]:
+    """Refuse the part with this line."""
+
+    def say(messages: Sequence[Message]) -> Iterable[str]:
+        if LONG[place] in asked(messages).values():
+            raise ChatRefused(where="here", cause="too long", advice="")
+        return answering(tidy)(messages)
+
+    return say
+
+
+@pytest.mark.parametrize("place", [0, 50, 99])
+def test_a_part_that_is_refused_keeps_its_originals_and_costs_no_other(place: int) -> None:
+    told, found = go(FakeChat(refusing(place)), spoken(LONG), parallel=1)
+
+    assert [line.segment for line in told] == list(range(100))
+    kept = set(found.kept)
+    assert place in kept
+    assert 0 < len(kept) < 50
+    for line in told:
+        assert (line.doubt == "refused") == (line.segment in kept)
+        assert line.text == (LONG[line.segment] if line.segment in kept else f"{LONG[line.segment].capitalize()}.")
+
+
+def test_a_model_that_refuses_everything_is_asked_three_times_at_most() -> None:
+    def say(_messages: Sequence[Message]) -> Iterable[str]:
+        raise ChatRefused(where="here", cause="no such model", advice="")
+
+    chat = FakeChat(say)
+    with pytest.raises(ChatRefused, match="no such model"):
+        go(chat, spoken(LONG * 5), parallel=1)
+    assert len(chat.questions) == 3
+    with pytest.raises(ChatRefused):
+        go(FakeChat(say))
+
+
+def test_an_answer_that_breaks_off_is_asked_for_once_more() -> None:
+    """What was final stays; only the rest is taken from the second answer."""
+    broken = [1]
+
+    def say(messages: Sequence[Message]) -> Iterable[str]:
+        if broken[0]:
+            broken[0] -= 1
+            yield f"[1] {CLEAN[0]}\n[2] "
+            raise ChatUnavailable(where="here", cause="broke off", advice="")
+        yield from answering(lambda text: tidy(text).replace("Well", "Well yes"))(messages)
+
+    told, _ = go(FakeChat(say), parallel=1)
+    assert [line.text for line in told] == list(CLEAN)
 
 
 def test_a_stop_ends_it() -> None:

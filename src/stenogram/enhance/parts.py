@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 PART_BYTES = 1600
 """Of UTF-8 in one question about lines: some 280 English words, half a screen of answer, so that the first lines come
 soon and several parts can be worked on at once."""
-DOCUMENT_BYTES = 12_000
+DOCUMENT_BYTES = 6000
 """Of UTF-8 in one question about the whole: some 2,000 English words."""
 _LEAST_BYTES = 200
 _PROMPT_TOKENS = 350

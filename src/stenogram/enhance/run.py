@@ -6,24 +6,24 @@ words, milliseconds per thousand words. Bytes: some 12 per word each way over th
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stenogram.enhance import diff, documents, guard, keys, parts, prompt
+from stenogram.enhance.abreast import side_by_side
 from stenogram.enhance.documents import DOCUMENTS, Answer
 from stenogram.enhancement import LINE_KINDS, ChatUsage, EnhanceKind, Enhancement, EnhanceOptions, Line, Message
-from stenogram.errors import Cancelled, EnhancementError, OptionError
+from stenogram.errors import ChatRefused, ChatUnavailable, EnhancementError, OptionError
 from stenogram.formats import stored
 from stenogram.languages import code_of
 from stenogram.protocols import Cache, Chat, Stop
 from stenogram.types import Segment, Transcript
 
-_POLL_S = 0.1
+_MOST_REFUSALS = 3
+"""So many parts may be refused before any is answered."""
 _TRIES = 2
 """So often is a model asked for a document before it is said that it cannot do it."""
 
@@ -109,6 +109,10 @@ class _Run:
     stop: Stop
     bill: _Bill = field(default_factory=_Bill)
     over: threading.Event = field(default_factory=threading.Event)
+    answered: bool = False
+    """Any part was."""
+    refusals: list[tuple[ChatRefused, tuple[Segment, ...]]] = field(default_factory=list)
+    """Parts that were not, and the lines they hold."""
 
     @property
     def language(self) -> str | None:
@@ -152,18 +156,48 @@ class _Run:
                     if line.segment not in known:
                         yield line
                 progress(len(final) / len(segments) if segments else 1.0)
-                made: Line | None = next(coming, None)
-                if made is None:
+                if len(final) == len(segments):
                     return final
-                found[made.segment] = made
+                made: Line | None = next(coming, None)
+                if made is not None:
+                    found[made.segment] = made
+                else:
+                    found |= self._refused_lines()
+
+    def _refused_lines(self) -> dict[int, Line]:
+        """What is left when all parts are through. Raises ``ChatRefused`` where not one was answered."""
+        if not self.answered:
+            raise self.refusals[0][0]
+        return {each.id: Line(each.id, each.text, None, "refused") for _, left in self.refusals for each in left}
 
     def _part(self, segments: Sequence[Segment]) -> Iterator[Line]:
-        """The lines of a part, in the order of the answer; then those that are missing."""
-        texts = [segment.text for segment in segments]
+        """The lines of a part, in the order of the answer; then those that are missing.
+
+        An answer that breaks off is asked for once more. A part that is refused is left for the end: it may be too long
+        where others are not. When the first ones are all refused, that lies in no part.
+        """
         left = dict(enumerate(segments, 1))
+        for again in (True, False):
+            begun = len(left)
+            try:
+                yield from self._answered(segments, left)
+            except ChatUnavailable:
+                if again and len(left) < begun:
+                    continue
+                raise
+            except ChatRefused as refusal:
+                self.refusals.append((refusal, tuple(left.values())))
+                if not self.answered and len(self.refusals) >= _MOST_REFUSALS:
+                    raise
+            else:
+                self.answered = True
+            return
+
+    def _answered(self, segments: Sequence[Segment], left: dict[int, Segment]) -> Iterator[Line]:
+        """The lines of those that are ``left``, which they are taken from."""
+        texts = [segment.text for segment in segments]
         question = prompt.messages(self.kind, texts, self.transcript.language, self.target)
         reader = prompt.Reader()
-        last: prompt.Answered | None = None
         limit = parts.token_limit(texts, translated=self.kind == "translation")
         answer = self._answer(question, limit, prompt.VERSION)
         while True:
@@ -224,12 +258,13 @@ class _Run:
     def _asked_for(self, question: Sequence[Message]) -> Answer:
         schema, causes = documents.schema_of(self.kind), []
         for _ in range(_TRIES):
-            text = "".join(self._answer(question, documents.ANSWER_TOKENS, documents.VERSION, schema, self._reads))
+            text, cut = _whole(self._answer(question, documents.ANSWER_TOKENS, documents.VERSION, schema, self._reads))
             try:
                 return documents.read(self.kind, text)
             except ValueError as error:
                 causes.append(error)
-        raise EnhancementError(model=self.means.chat.model, cause=causes[-1]) from causes[-1]
+        cause = f"its answer is longer than {documents.ANSWER_TOKENS} tokens" if cut else causes[-1]
+        raise EnhancementError(model=self.means.chat.model, cause=cause) from causes[-1]
 
     def _reads(self, text: str) -> bool:
         try:
@@ -280,43 +315,20 @@ class _Run:
         return self.over.is_set() or self.stop()
 
     def _side_by_side(self, pieces: Sequence[Any], work: Callable[[Any], Iterator[Any]]) -> Generator[Any, None, None]:
-        """What ``work`` makes of each piece, as it comes; several at once, begun in order."""
-        inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-        def do(piece: Any) -> None:
-            try:
-                for made in work(piece):
-                    inbox.put(made)
-                inbox.put(_ENDED)
-            except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
-                inbox.put(error)
-
-        left = len(pieces)
-        pool = ThreadPoolExecutor(max(self.means.parallel, 1), thread_name_prefix="stenogram-chat")
         try:
-            for piece in pieces:
-                pool.submit(do, piece)
-            while left:
-                if self._stopped():
-                    raise Cancelled
-                try:
-                    made = inbox.get(timeout=_POLL_S)
-                except queue.Empty:
-                    continue
-                if isinstance(made, BaseException):
-                    raise made
-                if made is _ENDED:
-                    left -= 1
-                else:
-                    yield made
+            yield from side_by_side(pieces, work, self.means.parallel, self.stop, self.over)
         finally:
-            self.over.set()
-            pool.shutdown(wait=True, cancel_futures=True)
             self.over.clear()
 
 
-_ENDED = object()
-"""A piece is through."""
+def _whole(answer: Generator[str, None, bool]) -> tuple[str, bool]:
+    """An answer in one piece, and whether it was cut off."""
+    told: list[str] = []
+    while True:
+        try:
+            told.append(next(answer))
+        except StopIteration as ended:
+            return "".join(told), ended.value
 
 
 def text_of(transcript: Transcript, enhancement: Enhancement) -> Transcript:
