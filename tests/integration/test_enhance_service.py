@@ -154,6 +154,12 @@ def test_a_transcript_is_cleaned_up_and_stays_as_it_is(working: Site) -> None:
     assert again.begun
     site.over(again.job)
     assert len(site.chat.requests) == 2  # the cache was not asked
+    site.chat.fail("forbidden")
+    site.over(enhancing.submit(site.house, CALLER, job_id, EnhanceOptions(), again=True).job)
+    report = enhancing.report(site.house, CALLER, job_id)
+    assert report.standing.status == "completed"  # with what there is
+    assert "in vain" in (report.standing.reason or "")
+    assert "403" in (report.standing.reason or "")
 
 
 def test_of_two_equal_requests_at_once_the_second_joins(site: Site) -> None:
