@@ -152,12 +152,19 @@ def read(kind: EnhanceKind, text: str) -> Answer:
     except msgspec.MsgspecError as error:
         cause = f"its answer is not the JSON that was asked for: {error}"
         raise ValueError(cause) from error
-    if not (
-        answer.summary if isinstance(answer, Summary) else answer.title if isinstance(answer, Title) else "-"
-    ).strip():
+    if _is_blank(answer):
         cause = "its answer says nothing"
         raise ValueError(cause)
     return answer
+
+
+def _is_blank(answer: Answer) -> bool:
+    """Whether it says nothing; a part may well begin no chapter."""
+    match answer:
+        case Summary(summary=text) | Title(title=text):
+            return not text.strip()
+        case _:
+            return False
 
 
 def as_document(answers: Sequence[Answer], segments: Sequence[Segment]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ PART_BYTES = 1600
 """Of UTF-8 in one question about lines: some 280 English words, half a screen of answer, so that the first lines come
 soon and several parts can be worked on at once."""
 DOCUMENT_BYTES = 6000
-"""Of UTF-8 in one question about the whole: some 2,000 English words."""
+"""Of UTF-8 in one question about the whole: some 1,000 English words, which any model's context holds."""
 _LEAST_BYTES = 200
 _PROMPT_TOKENS = 350
 """What is said around the lines, at most."""
