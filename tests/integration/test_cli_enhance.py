@@ -132,6 +132,7 @@ def test_lines_on_the_screen_are_marked_and_come_once(two_cities: Path) -> None:
 
 
 @pytest.mark.usefixtures("file")
+@pytest.mark.slow_on("--no-show")
 @pytest.mark.parametrize("show", ["--show", "--no-show"])
 def test_an_absent_model_costs_no_transcript(show: str, nowhere: None, file: Path, two_cities: Path) -> None:
     result = run("transcribe", "--enhance", show, two_cities)
@@ -346,6 +347,7 @@ def test_a_transcript_comes_from_stdin_too(file: Path) -> None:
 
 
 @pytest.mark.usefixtures("nowhere")
+@pytest.mark.slow
 def test_an_absent_model_is_told(file: Path) -> None:
     result = run("enhance", file)
     for_scripts = run("enhance", file, "--json")

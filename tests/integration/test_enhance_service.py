@@ -162,6 +162,7 @@ def test_a_transcript_is_cleaned_up_and_stays_as_it_is(working: Site) -> None:
     assert "403" in (report.standing.reason or "")
 
 
+@pytest.mark.slow_on("postgresql")
 def test_of_two_equal_requests_at_once_the_second_joins(site: Site) -> None:
     job_id = site.transcribed()
     found: list[str] = []
@@ -175,6 +176,7 @@ def test_of_two_equal_requests_at_once_the_second_joins(site: Site) -> None:
     assert len(set(found)) == 1
 
 
+@pytest.mark.slow_on("postgresql")
 def test_a_killed_worker_s_job_goes_on_where_it_was(site: Site) -> None:
     """SIGKILL in mid-answer: another worker asks only for what was not told, and no line is told twice."""
     said = [f"line {number} of the talk" for number in range(12)]
@@ -199,6 +201,7 @@ def test_a_killed_worker_s_job_goes_on_where_it_was(site: Site) -> None:
     assert "line 11 " in second
 
 
+@pytest.mark.slow_on("postgresql")
 def test_an_absent_endpoint_fails_the_job_and_never_the_transcript(site: Site) -> None:
     """With its reason; asked for later it works."""
     house = site.house
@@ -225,6 +228,7 @@ def children(house: House, job_id: str) -> list[Job]:
         return enhancements.jobs_about(connection, [job_id])
 
 
+@pytest.mark.slow_on("postgresql")
 def test_the_lanes_do_not_wait_for_each_other(site: Site, tmp_path: Path, two_cities: Path, beckett: Path) -> None:
     """A language model that says nothing holds up no recording, and a long recording no clean-up."""
     house = site.house
@@ -280,6 +284,7 @@ def test_users_figures_are_of_recordings_and_each_lane_has_its_own_queue(site: S
         assert http.get("/status", params={"job_id": waiting[0].id}).status_code == 404
 
 
+@pytest.mark.slow_on("postgresql")
 def test_deleting_the_job_deletes_what_was_made_of_it(working: Site) -> None:
     """What is under way is given up: the model stops."""
     site = working
@@ -377,6 +382,7 @@ def path(job_id: str, last: str = "enhance") -> str:
     return f"/api/v1/transcriptions/{job_id}/{last}"
 
 
+@pytest.mark.slow_on("postgresql")
 def test_the_stream_brings_the_text_and_ends_with_the_whole(working: Site, http: httpx2.Client) -> None:
     """All chunks joined are the enhanced text; GET gives the same to who comes later, once."""
     job_id = working.transcribed()
@@ -558,6 +564,7 @@ def test_whether_the_model_is_there(shared: Site, client: httpx2.Client) -> None
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.slow_on("postgresql")
 def test_metrics_tell_what_it_cost(working: Site, http: httpx2.Client) -> None:
     site = working
 
