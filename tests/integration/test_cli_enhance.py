@@ -132,7 +132,7 @@ def test_lines_on_the_screen_are_marked_and_come_once(two_cities: Path) -> None:
 
 
 @pytest.mark.usefixtures("file")
-@pytest.mark.slow_on("--no-show")
+@pytest.mark.slow_on("no")
 @pytest.mark.parametrize("show", ["--show", "--no-show"])
 def test_an_absent_model_costs_no_transcript(show: str, nowhere: None, file: Path, two_cities: Path) -> None:
     result = run("transcribe", "--enhance", show, two_cities)
