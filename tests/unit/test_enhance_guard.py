@@ -53,15 +53,14 @@ def score(guard: Guard) -> Result:
 
 
 def test_the_corpus_is_large_and_even() -> None:
-    """Half English, half Russian; half good, half harmful; nothing twice."""
+    """No language and no verdict has only a few; nothing twice."""
     edits = corpus()
 
     assert len(edits) >= 200
     assert len({(edit["original"], edit["edit"]) for edit in edits}) == len(edits)
-    for key, values in (("language", {"en", "ru"}), ("verdict", {"good", "harmful"})):
-        assert {edit[key] for edit in edits} == values
-        for value in values:
-            assert sum(edit[key] == value for edit in edits) >= 0.4 * len(edits)
+    assert {edit["verdict"] for edit in edits} == {"good", "harmful", "unseen"}
+    for key, value in (("language", "en"), ("language", "ru"), ("verdict", "good"), ("verdict", "harmful")):
+        assert sum(edit[key] == value for edit in edits) >= 0.3 * len(edits)
 
 
 def test_all_harmful_edits_are_refused_and_nearly_all_good_ones_accepted() -> None:
@@ -69,6 +68,14 @@ def test_all_harmful_edits_are_refused_and_nearly_all_good_ones_accepted() -> No
 
     assert result.let_through == ()
     assert result.accepted >= LEAST_ACCEPTED
+
+
+def test_what_nobody_can_see_is_little_and_still_not_seen() -> None:
+    """The module's docstring lists the kinds. One that is refused now is no longer unseen, but harmful."""
+    unseen = [edit for edit in corpus() if edit["verdict"] == "unseen"]
+
+    assert 0 < len(unseen) <= 0.03 * len(corpus())
+    assert [edit["edit"] for edit in unseen if doubt(edit["original"], edit["edit"], edit["language"])] == []
 
 
 def test_a_guard_that_lets_everything_through_fails() -> None:
@@ -82,7 +89,7 @@ def test_a_guard_that_keeps_everything_fails() -> None:
 @pytest.mark.parametrize("language", [None, "en-US", "en"])
 def test_the_language_may_be_unknown(language: str | None) -> None:
     """The letters tell English from Russian, also where the language was detected wrongly."""
-    for edit in corpus():
+    for edit in (edit for edit in corpus() if edit["language"] in {"en", "ru"}):
         assert doubt(edit["original"], edit["edit"], language) == doubt(
             edit["original"], edit["edit"], edit["language"]
         )
@@ -285,3 +292,38 @@ def test_five_thousand_words_are_no_trouble(edited: str) -> None:
 
     verdict = doubt(" ".join(words), " ".join(after).capitalize() + ".", "en")
     assert (verdict is None) == (edited == "same words")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a {}es b {}es".format("w", "v"), "a {}ed c {}ed".format("w", "v")),
+        (" ".join(f"w{number:x}s" for number in range(39)), " ".join(f"v{number:x}s" for number in range(39))),
+    ],
+)
+def test_twenty_thousand_words_that_fit_nowhere_are_given_up(before: str, after: str) -> None:
+    """Words that must be compared with each other, between words that stay: only so many pairs are."""
+    count = 20_000 // len(before.split())
+    original, edit = (" ".join(f"{text} stays{n}" for n in range(count)) for text in (before, after))
+
+    assert doubt(original, edit, "en") is not None
+
+
+@pytest.mark.parametrize("text", ["a" + "\u0315\u0300" * 20_000, "й" + "\u0300" * 31])
+def test_letters_under_heaps_of_accents_are_refused(text: str) -> None:
+    """To normalize them takes the square of the time, so nobody does."""
+    assert doubt("hello", text, "en") == "remark"
+    assert doubt(text, "hello", "en") == "remark"
+    assert doubt_of_translation("hello", text, "en") == "remark"
+    assert doubt_of_translation(text, "hello", "en") == "remark"
+
+
+INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u202e\u2066\u2060\ufeff\U000e0041\u0336\ufe0f\u2800\u3164\x00\x1b\ue000"
+
+
+@given(st.sampled_from(INVISIBLE), st.lists(st.sampled_from(WEIGHTY.split()), min_size=1, max_size=8), st.data())
+def test_nothing_invisible_gets_into_a_line(character: str, words: list[str], data: st.DataObject) -> None:
+    line = " ".join(words)
+    place = data.draw(st.integers(1, len(line) - 1))
+
+    assert doubt(line, line[:place] + character + line[place:], "en") is not None

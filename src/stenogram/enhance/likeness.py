@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001, SIM905 - Cyrillic letters that look like Latin ones are meant
+# ruff: noqa: RUF001 - Cyrillic letters that look like Latin ones are meant
 """Whether two words are one word: spelt otherwise, in another form, or heard as another that sounds the same."""
 
 from __future__ import annotations
@@ -7,44 +7,50 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from stenogram.enhance.forms import LEAST_STEM, english_forms, russian_forms, split
 from stenogram.enhance.vocabulary import Vocabulary
 
-LEAST_TYPO_LETTERS = 8
-"""A letter too many, missing, wrong or in another place is a slip only in words of this length: in shorter ones it is
-too often another word (bought, brought)."""
-LEAST_STEM = 3
-"""Letters that two forms of a word have in common."""
+LEAST_SWAPPED = 8
+"""Letters of a word in which two neighbours may have changed places."""
 LEAST_UNSTRESSED = 6
 """Russian words of this length may differ in vowels that sound alike where they are not stressed."""
 
 _DENIED = ("un", "in", "im", "il", "ir", "dis", "non", "не", "ни", "без", "бес", "a", "an")
-_ENGLISH_FORMS = frozenset(
-    frozenset(pair.split("/"))
-    for pair in "/s /es /ed /d /ing /ly s/ed s/ing s/es s/d ed/ing d/ing e/ing es/ing y/ies y/ied y/ying ies/ied "
-    "ies/ying ied/ying e/y".split(" ")
-)
-_RUSSIAN_ENDINGS = frozenset(
-    "а я о е у ю ы и й ь ой ей ом ем ам ям ами ями ах ях ов ев ий ый ая яя ое ее ые ие ого его ому ему ым им ыми ими "
-    "ых их ую юю ею ою ешь ет ете ут ют ишь ит ите ат ят им ть йте".split()
-) | {""}
-_OTHER_WORDS = frozenset({"hardly", "nearly", "lately", "mostly"})
-"""Not the adverbs of hard, near, late and most."""
-_NOT_OF_NAMES = frozenset({"ов", "ев", "ть", "ют", "ет", "ит"})
-"""Make another name of a name (Петр, Петров)."""
-_REFLEXIVE = re.compile(r"(?<=..)(?:ся|сь)$")
+_SWAPPED_WORDS = frozenset({frozenset({"infarction", "infraction"})})
+_FIRST_DOUBLED = re.compile(r"^([^aeiouy]+[aeiouy])([bdfglmnprstz])\2(?=[aeiouy])")
+"""Tells dinner from diner, hopping from hoping, latter from later; those further on tell no words apart."""
+_LETTERS = {
+    **dict.fromkeys(("de", "sv", "fi", "da", "no", "nb", "nn", "et", "tr"), "äöüåøæõçşğ"),
+    **dict.fromkeys(("hu", "is"), "áéíóúýöüőűæð"),
+    **dict.fromkeys(("es", "gl", "eu"), "ñ"),
+}
+"""Letters with marks that are letters of their own: what is written without them is another word (hatte, hätte)."""
 
 
 def alike(one: str, other: str, vocabulary: Vocabulary, *, name: bool = False) -> bool:
     """Whether two words in lower case may stand for each other; of a name only spellings that sound the same."""
-    if one == other or sound(one, vocabulary.language) == sound(other, vocabulary.language):
+    if one == other or sounds_alike(one, other, vocabulary):
         return True
     if denies(one, other):
         return False
-    if vocabulary.language in {"en", "ru"} and _forms(one, other, vocabulary.language, name=name):
+    if vocabulary.language == "en" and not name and english_forms(one, other):
         return True
-    if name:
-        return False
-    return vocabulary.grouped(one, other) or _slip(one, other)
+    if vocabulary.language == "ru" and russian_forms(one, other, name=name):
+        return True
+    return not name and (vocabulary.grouped(one, other) or _slip(one, other))
+
+
+def sounds_alike(one: str, other: str, vocabulary: Vocabulary) -> bool:
+    """Whether two words are spellings of one sound; where the line has accents, those it has not are not missing."""
+    misspelt, language = vocabulary.misspelt or {}, vocabulary.language
+    if misspelt.get(one, one) == misspelt.get(other, other):
+        return True
+    return not vocabulary.accented and sound(one, language) == sound(other, language)
+
+
+def is_accented(text: str) -> bool:
+    """Whether there are letters with accents in a text."""
+    return _plain(text, "") != unicodedata.normalize("NFC", text)
 
 
 def denies(one: str, other: str) -> bool:
@@ -58,8 +64,19 @@ def sound(word: str, language: str) -> str:
     """What is left of a word when spellings that sound alike are made one; of scripts we do not know: little."""
     if language == "ru":
         return _russian_sound(word)
-    plain = "".join(c for c in unicodedata.normalize("NFD", word) if unicodedata.category(c) != "Mn" or c > "\u036f")
-    return _english_sound(plain) if language == "en" else plain
+    plain = _plain(word, _LETTERS.get(language, ""))
+    return _english_sound(plain) if language == "en" else plain.replace("ß", "ss")
+
+
+def _plain(text: str, kept: str) -> str:
+    """Without the accents that letters come with; not without those that somebody put over them (struck through)."""
+    return "".join(c if c in kept else _base(c) for c in unicodedata.normalize("NFC", text))
+
+
+def _base(character: str) -> str:
+    parted = unicodedata.normalize("NFD", character)
+    first, marks = parted[:1], parted[1:]
+    return first if marks and all("\u0300" <= mark <= "\u036f" for mark in marks) else character
 
 
 def _english_sound(word: str) -> str:
@@ -75,7 +92,10 @@ def _english_sound(word: str) -> str:
         (r"(?<!^)y", "i"),
     ):
         word = re.sub(pattern, letters, word)
-    return re.sub(r"([bcdfgjklmnprstvz])\1", r"\1", word) if len(word) > LEAST_STEM else word
+    if len(word) <= LEAST_STEM:
+        return word
+    word = _FIRST_DOUBLED.sub(r"\1\2+", word)
+    return re.sub(r"([bcdfgjklmnprstvz])\1", r"\1", word)
 
 
 def _russian_sound(word: str) -> str:
@@ -86,44 +106,9 @@ def _russian_sound(word: str) -> str:
     return word
 
 
-def _forms(one: str, other: str, language: str, *, name: bool) -> bool:
-    """Whether two words have one stem, and endings that go together."""
-    if language == "ru":
-        return _russian_forms(one, other, name=name)
-    stem, left, right = _stem(one, other)
-    if name:
-        return len(stem) >= LEAST_STEM and {left, right} == {"", "s"}
-    if len(stem) < LEAST_STEM or not _OTHER_WORDS.isdisjoint((one, other)):
-        return False
-    if frozenset((left, right)) in _ENGLISH_FORMS:
-        return True
-    doubled = max(left, right, key=len)  # stop, stopped
-    return not min(left, right, key=len) and doubled in {stem[-1] + "ed", stem[-1] + "ing"}
-
-
-def _russian_forms(one: str, other: str, *, name: bool) -> bool:
-    if bool(_REFLEXIVE.search(one)) != bool(_REFLEXIVE.search(other)):
-        return False
-    stem, left, right = _stem(_REFLEXIVE.sub("", one), _REFLEXIVE.sub("", other))
-    if {left, right} == {"", "ь"}:  # говорит, говорить; but брат, брать
-        return stem.endswith("т") and len(stem) > LEAST_STEM + 1
-    allowed = _RUSSIAN_ENDINGS - _NOT_OF_NAMES if name else _RUSSIAN_ENDINGS
-    return len(stem) >= LEAST_STEM and left in allowed and right in allowed
-
-
-def _stem(one: str, other: str) -> tuple[str, str, str]:
-    """What two words begin with alike, and what follows in each."""
-    least = min(len(one), len(other))
-    size = next((n for n in range(least) if one[n] != other[n]), least)
-    return one[:size], one[size:], other[size:]
-
-
 def _slip(one: str, other: str) -> bool:
-    """One letter too many, missing, wrong, or changed with its neighbour, but not the first."""
-    shorter, longer = sorted((one, other), key=len)
-    if len(shorter) < LEAST_TYPO_LETTERS or len(longer) - len(shorter) > 1 or shorter[0] != longer[0]:
+    """Two neighbours changed places, but not the first letter. Any other slip makes words (attached, attacked)."""
+    if len(one) != len(other) or len(one) < LEAST_SWAPPED or frozenset((one, other)) in _SWAPPED_WORDS:
         return False
-    _, left, right = _stem(shorter, longer)
-    if len(shorter) < len(longer):
-        return left == right[1:]
-    return left[1:] == right[1:] or (left[:2] == right[1::-1] and left[2:] == right[2:])
+    stem, left, right = split(one, other)
+    return bool(stem) and left[:2] == right[1::-1] and left[2:] == right[2:]

@@ -20,6 +20,9 @@ MOST_DIGITS = 15
 """Longer strings of digits are compared as they stand."""
 LEAST_TELEPHONE = 7
 """Digits of which nobody minds how they are grouped."""
+LEAST_DIGITS = 3
+"""So many digits that are said one by one are one number; two are a guess ("two three days")."""
+MOST_UNITS, FIRST_CENTURY, LAST_CENTURY = 9, 11, 20
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:([.,])\d{3})(?:\1\d{3})*")
 _AMOUNT = re.compile(r"(\d{1,3}(?:,\d{3})+)\.(\d+)|(\d{1,3}(?:\.\d{3})+),(\d+)")
 _DECIMAL = re.compile(r"(\d+)[.,](\d+)")
@@ -36,6 +39,8 @@ class Number(NamedTuple):
     spoken: bool
     """In words."""
     ordinal: bool
+    paired: bool = True
+    """Its language says years and prices in pairs (English)."""
 
 
 class Meaning(NamedTuple):
@@ -51,12 +56,12 @@ def same_numbers(before: Sequence[Number], after: Sequence[Number]) -> bool:
     """Whether two texts have the same numbers in the same order."""
     i = j = 0
     while i < len(before) and j < len(after):
-        if _agree(before[i], after[j]):
-            i, j = i + 1, j + 1
-            continue
         many = _joined(before, i, after[j])
         if many:
             i, j = i + many, j + 1
+            continue
+        if _agree(before[i], after[j]):
+            i, j = i + 1, j + 1
             continue
         many = _joined(after, j, before[i])
         if not many:
@@ -81,16 +86,27 @@ def _joined(numbers: Sequence[Number], first: int, whole: Number) -> int:
             return 0
         joined += number.text
         if joined == text + fraction:
-            return count if count > 1 and _may_join(numbers[first : first + count]) else 0
+            together = numbers[first : first + count]
+            return count if count > 1 and (dot or _may_join(together)) else 0
     return 0
 
 
 def _may_join(numbers: Sequence[Number]) -> bool:
     """Digits that stand apart are one number only where thousands are, or where they are long (of a telephone)."""
     groups = [number.text for number in numbers]
-    if any(number.spoken for number in numbers) or sum(map(len, groups)) >= LEAST_TELEPHONE:
+    if sum(map(len, groups)) >= LEAST_TELEPHONE or all(len(group) == len("000") for group in groups[1:]):
         return True
-    return all(len(group) == len("000") for group in groups[1:]) or all(len(group) == 1 for group in groups)
+    if all(len(group) == 1 for group in groups):
+        return len(groups) >= LEAST_DIGITS or groups[0] == "0"
+    return any(number.spoken for number in numbers) and (len(groups) > len("ab") or _is_pair(numbers))
+
+
+def _is_pair(numbers: Sequence[Number]) -> bool:
+    """Two numbers that are said for one, "nineteen eighty four" or "five fifty"; not two guesses, "ten fifteen"."""
+    first, second = int(numbers[0].text), numbers[1].text
+    if not numbers[0].paired or len(second) != len("00"):
+        return False
+    return FIRST_CENTURY <= first <= LAST_CENTURY if first > MOST_UNITS else int(second) > MOST_UNITS + 1
 
 
 # --- digits ----------------------------------------------------------------------------------------------------------
@@ -131,8 +147,9 @@ _PARTS = (("десят", 1), ("сот", 2), ("тысячн", 3))
 class Composer:
     """Puts words of number together: "two thousand twenty six" is one, "nineteen eighty four" are two."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, paired: bool) -> None:
         self.numbers: list[Number] = []
+        self._paired = paired
         self.run = 0
         self._clear()
 
@@ -151,7 +168,7 @@ class Composer:
             text = self._literal or format(self._total + self._group, "f")
             text = text.rstrip("0").rstrip(".") if "." in text and not self._literal else text
             text += "." + self._fraction if self._fraction else ""
-            self.numbers.append(Number(text, self.run, self._spoken, self._ordinal))
+            self.numbers.append(Number(text, self.run, self._spoken, self._ordinal, self._paired))
         self._clear()
 
     def part(self) -> None:
@@ -167,8 +184,9 @@ class Composer:
             if 0 < value < self._scale and first[0] != "0":
                 self._group, self._room, self.scaled = Decimal(value), 1, False
                 return
-        for text in texts:
+        for count, text in enumerate(texts):
             self.flush()
+            self.run += bool(count)  # 1/2 is not 12
             self.open, self._literal = True, text
 
     def word(self, meaning: Meaning) -> None:
@@ -273,12 +291,37 @@ _SCALES = "тысяча тысячи тысяч тысячу тысяче тыс
 _THIRD = "ий ья ье ьи ьего ьей ьему ьим ьем ью ьих ьими"
 _SCALE_ENDINGS = " а ы ов у ом е ам ами ах"
 
+_GERMAN = (
+    "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn "
+    "achtzehn neunzehn"
+)
+_GERMAN_TENS = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig"
+_SPANISH = (
+    "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete "
+    "dieciocho diecinueve veinte veintiuno veintidós veintitrés veinticuatro veinticinco veintiséis veintisiete "
+    "veintiocho veintinueve"
+)
+_OTHERS = {
+    "de": (
+        *_GERMAN.split(),
+        *(
+            ("ein" if n == 1 else unit) + "und" + ten if n else ten
+            for ten in _GERMAN_TENS.split()
+            for n, unit in enumerate(_GERMAN.split()[:10])
+        ),
+    ),
+    "es": tuple(_SPANISH.split()),
+}
+"""In order; zero and one are not taken for numbers (uno, eins)."""
+
 
 @cache
 def meanings_of(language: str) -> Mapping[str, Meaning]:
-    """The words of number in English and Russian; none in others."""
+    """The words of number in English and Russian; in German and Spanish those below 100 and 30; in others none."""
     if language == "en":
         return dict(_english())
+    if language in _OTHERS:
+        return {word: Meaning(n, "small", ordinal=False) for n, word in enumerate(_OTHERS[language]) if n > 1}
     return dict(_russian()) if language == "ru" else {}
 
 

@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from typing import NamedTuple
 
 from stenogram.enhance.numbers import ONE_AND_A_HALF, POINTS, Composer, Meaning, Number, digits, meanings_of, parts
@@ -21,6 +22,7 @@ _PIECE = re.compile(r"0+(?:[.,:/]0+)*|a+(?:'a+)*|c|u")
 _INITIALS = re.compile(r"(?<![^\W_])((?:[^\W\d_]\.){2,})")
 _GLUED = frozenset("st nd rd th s й го му м х я е ая ое ый ой ом ти ю ми ых ую".split())  # noqa: SIM905
 """Endings of ordinals behind digits."""
+_MINUSES = frozenset("-‐‑‒–—")
 _FIRST_PERSON = frozenset({"i", "im", "ive", "ill", "id"})
 _ROMAN = {
     tens + units: 10 * len(tens) + value
@@ -56,7 +58,17 @@ class Reading(NamedTuple):
     tokens: list[Token]
     """Without fillers; ``NUMBER`` for each run of numbers."""
     numbers: list[Number]
-    units: Counter[str]
+    units: list[Unit]
+
+
+class Unit(NamedTuple):
+    """A symbol, or a word for it."""
+
+    text: str
+    run: int
+    """Of which run of numbers it is, from 1."""
+    sure: bool
+    """A number stands beside it."""
 
 
 class _Item(NamedTuple):
@@ -82,6 +94,8 @@ def read(text: str, vocabulary: Vocabulary) -> Reading:
     text = _INITIALS.sub(lambda found: found[1].replace(".", ""), normal(text))
     items = [part for item in _items(text) for part in _said(item, vocabulary)]
     items = _without_fillers(items, vocabulary)
+    if vocabulary.language == "en":
+        items = _indefinite(items)
     tokens, numbers, units = _Numbers(vocabulary).read(items)
     return Reading(_dates(tokens), numbers, units)
 
@@ -127,7 +141,7 @@ class _Kinds(dict[int, str]):
             kind = "0"
         elif category[0] in "LM" or category == "Nl":
             kind = "c" if _unspaced(code) else "a"
-        elif character in "%$€£¢₽°#+\u2212":
+        elif category == "Sc" or character in "%°#+\u2212":
             kind = "u"
         elif character in ".,:/!?'&@-":
             kind = character
@@ -157,8 +171,10 @@ def _items(text: str) -> Iterator[_Item]:
         elif gap in {".", "@"} and end and kind == "a" and not glued:
             spoken = _SAID[gap, "a" <= written[0].lower() <= "z"]
             yield _Item("a", Token(spoken, ".", name=False), apart=False, glued=False)
-        if kind == "0" and (gap.endswith(" -") or kinds[:begin] == "-"):
+        if kind == "0" and text[begin - 1 : begin] in _MINUSES and not kinds[max(begin - 2, 0) : begin - 1].strip():
             yield _Item("u", Token("\u2212", "", name=False), apart=False, glued=False)
+        if kind == "0" and gap.endswith(".") and not kinds[max(begin - 2, 0) : begin - 1].strip():
+            written, gap = "0." + written, ""
         if not loud and written in _ROMAN:
             kind, written = "0", str(_ROMAN[written])
         lower = written.lower().replace("ё", "е") if kind == "a" else written
@@ -222,6 +238,19 @@ def _without_fillers(items: Sequence[_Item], vocabulary: Vocabulary) -> list[_It
     return kept
 
 
+def _indefinite(items: Sequence[_Item]) -> list[_Item]:
+    """Any one, every one, some one: no numbers, unless one follows."""
+    meanings, kept = meanings_of("en"), list[_Item]()
+    for place, item in enumerate(items):
+        first = kept[-1].token.text if kept else ""
+        compound = item.token.text == "one" and first in {"any", "every", "some"} and not item.apart
+        if compound and not _is_number(items[place + 1 : place + 2], meanings):
+            kept[-1] = kept[-1]._replace(token=Token(first + "one", first + "one", kept[-1].token.name))
+        else:
+            kept.append(item)
+    return kept
+
+
 def _is_number(items: Sequence[_Item], meanings: Mapping[str, Meaning]) -> bool:
     return bool(items) and (items[0].kind == "0" or items[0].token.text in meanings)
 
@@ -243,6 +272,7 @@ def _dates(tokens: list[Token]) -> list[Token]:
 _HALVES = (["and", "a", "half"], ["с", "половиной"])
 _WHOLES = frozenset({"целых", "целая", "целой", "целую"})
 _MONEY = frozenset("$€£₽¢")
+_SIGNED = frozenset("#+\u2212")
 
 
 class _Numbers:
@@ -251,13 +281,14 @@ class _Numbers:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._meanings = meanings_of(vocabulary.language)
-        self._composer = Composer()
+        self._composer = Composer(paired=vocabulary.language == "en")
         self._tokens: list[Token] = []
-        self._units: Counter[str] = Counter()
+        self._units: list[Unit] = []
         self._in_run = False
+        self._runs = 0
         self._last = ""
 
-    def read(self, items: Sequence[_Item]) -> tuple[list[Token], list[Number], Counter[str]]:
+    def read(self, items: Sequence[_Item]) -> tuple[list[Token], list[Number], list[Unit]]:
         place = 0
         while place < len(items):
             place += self._take(items, place)
@@ -297,11 +328,21 @@ class _Numbers:
         """Words inside a number: "and", "point", "and a half"."""
         composer, texts = self._composer, [item.token.text for item in items[place : place + 6]]
         if not self._in_run:
-            return 0
+            return self._point(texts)
         joins = (composer.open and composer.scaled) or self._last == "money"
         if texts[0] == "and" and joins and _is_number(items[place + 1 : place + 2], self._meanings):
             return 1
         return self._fraction(texts) if composer.open else 0
+
+    def _point(self, texts: Sequence[str]) -> int:
+        """English: "point five percent" begins with a zero that nobody says."""
+        number = list(takewhile(lambda text: text in self._meanings, texts[1:]))
+        if texts[0] != "point" or not number or texts[len(number) + 1 : len(number) + 2] not in (["percent"], ["%"]):
+            return 0
+        self._mark_run()
+        self._composer.word(Meaning(0, "small", ordinal=False))
+        self._composer.point()
+        return 1
 
     def _fraction(self, texts: Sequence[str]) -> int:
         half = next((words for words in _HALVES if list(texts[: len(words)]) == words), [])
@@ -329,7 +370,10 @@ class _Numbers:
         if symbol is None:
             return 0
         self._composer.flush()
-        self._units[symbol] += 1
+        ahead = _is_number(items[place + many : place + many + 1], self._meanings) and (
+            not self._in_run or symbol in _SIGNED or items[place].kind == "u"
+        )
+        self._units.append(Unit(symbol, self._runs + (ahead and not self._in_run), self._in_run or ahead))
         self._last = "money" if symbol in _MONEY else "unit"
         return many
 
@@ -346,4 +390,5 @@ class _Numbers:
     def _mark_run(self) -> None:
         if not self._in_run:
             self._tokens.append(Token(NUMBER, NUMBER, name=False))
+            self._runs += 1
         self._in_run = True

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 
 _WHAT = (
     "corrected|cleaned|revised|edited|fixed|improved|polished|final|updated|rewritten|original|translated|translation|"
@@ -29,7 +30,17 @@ _AI = re.compile(r"\bas an ai\b|\blanguage model\b|\bкак (?:ии|искусс
 _BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]?")
 _BULLET = re.compile(r"\s*(?:[-*•]\s|\d+[.)]\s|>)")
 _MARKUP = frozenset("*_`~<>|{}[]\\^=")
-_WORD_MARKS = frozenset("°№©®™")
+_WORD_MARKS = frozenset("°№©®™\u2212\u200c\u200d")
+"""Belong to text: the joiners of Persian and Hindi among them."""
+_HIDDEN = re.compile("[A-Za-z\u00c0-\u058f][\u200c\u200d]|[\u200c\u200d][A-Za-z\u00c0-\u058f]")
+"""Joiners where there is nothing to join."""
+_SIGNS = frozenset("‰‱′″‴‵†‡§¶※⁂⁄∶")
+"""Punctuation that says something."""
+_NO_TEXT = frozenset({"So", "Sm", "Sk", "Cc", "Cf", "Co", "Cn", "Me", "Zl", "Zp"})
+"""Categories of Unicode: symbols, of mathematics too; what is not to be seen; what is put round letters."""
+_STRUCK = frozenset("\u0334\u0335\u0336\u0337\u0338\u20d2\u20d3\u20e5\u20e6\u20eb\ufe0f\ufe0e")
+MOST_ACCENTS = 30
+"""On one letter, as Unicode's Stream-Safe Text Format has it (UAX 15)."""
 _QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "„": "“", "‘": "’", "`": "`", "「": "」", "”": "”"}
 
 
@@ -55,16 +66,44 @@ def _is_wrapped(original: str, edit: str) -> bool:
     return edit[0] not in edit[1:-1]
 
 
+def is_overloaded(text: str) -> bool:
+    """Whether more accents stand on one letter than any language has; normalizing takes the square of them."""
+    return bool(_OVERLOADED.search(text.translate(_ACCENTS)))
+
+
+class _Accents(dict[int, str]):
+    """``m`` for what combines with the letter before it; a space for the rest."""
+
+    def __missing__(self, code: int) -> str:
+        kind = self[code] = "m" if unicodedata.combining(chr(code)) else " "
+        return kind
+
+
+_ACCENTS = _Accents()
+_OVERLOADED = re.compile(f"m{{{MOST_ACCENTS + 1}}}")
+
+
 def _is_marked(original: str, edit: str) -> bool:
-    """With markup, or symbols that are no text, more of them than the original has."""
+    """With markup, symbols that are no text, or what nobody sees, more of them than the original has."""
+    if is_overloaded(edit) or (_HIDDEN.search(edit) and not _HIDDEN.search(original)):
+        return True
     more = Counter(filter(_is_mark, edit)) - Counter(filter(_is_mark, original))
     return bool(more) or (edit.startswith("#") and not original.startswith("#"))
 
 
+@lru_cache(4096)
 def _is_mark(character: str) -> bool:
     if character.isascii():
-        return character in _MARKUP
-    return unicodedata.category(character) in {"So", "Cc", "Co"} and character not in _WORD_MARKS
+        return character in _MARKUP or (not character.isprintable() and character not in "\t\r\n")
+    if character in _SIGNS or character in _STRUCK:
+        return True
+    if character in _WORD_MARKS:
+        return False
+    if unicodedata.category(character) in _NO_TEXT:
+        return True
+    # letters in another dress: mathematical, encircled, raised
+    dressed = unicodedata.decomposition(character).partition(" ")[0] in {"<font>", "<circle>", "<super>", "<sub>"}
+    return dressed and unicodedata.category(character) in {"Lu", "Ll", "Lm", "Lo"} and character not in "ªº"
 
 
 def _has_bracketed(original: str, edit: str) -> bool:

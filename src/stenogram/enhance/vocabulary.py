@@ -24,10 +24,23 @@ class Vocabulary:
     negations: frozenset[str] = frozenset()
     light: frozenset[str] = frozenset()
     """May be put in or left out, within the limit of changed words."""
+    prepositions: frozenset[str] = frozenset()
+    """Light, and in each other's place, only before a time: there they are grammar (on Monday), elsewhere they say
+    where, or what of (on the table, shot at)."""
+    times: frozenset[str] = frozenset()
+    """Words of time."""
+    opened: frozenset[str] = frozenset()
+    """What stands behind an opener or a phrase without a meaning, where it is one (so he; but so many)."""
+    bound: frozenset[str] = frozenset()
+    """Before these, or at the end, such a phrase is a part of the sentence (you know the man)."""
+    binding: frozenset[str] = frozenset()
+    """Behind these too (do you know him)."""
     addable: frozenset[str] = frozenset()
     """May be put in, but not left out."""
     markers: frozenset[str] = frozenset()
     """Phrases that may be left out, within the same limit."""
+    idle: frozenset[str] = frozenset()
+    """Words that may be left out, but before a number (basically ten)."""
     openers: frozenset[str] = frozenset()
     """Words that may be left out where a line begins with them."""
     spoken: Mapping[str, str] | None = None
@@ -36,6 +49,10 @@ class Vocabulary:
     """Word -> numbers of its groups."""
     units: Mapping[str, str] | None = None
     """Word -> symbol."""
+    misspelt: Mapping[str, str] | None = None
+    """Spellings that are no words -> what was meant."""
+    accented: bool = False
+    """The line has accents, so none are missing."""
 
     def grouped(self, one: str, other: str) -> bool:
         """Whether two words are in one group."""
@@ -89,8 +106,6 @@ this these
 that those
 that which who
 who whom
-in on at into
-to for
 then than
 much many
 less fewer
@@ -150,6 +165,7 @@ past passed
 lead led
 loose lose
 affect effect
+desert dessert
 principal principle
 site sight cite
 threw through
@@ -161,7 +177,7 @@ council counsel
 """
 
 _RUSSIAN_GROUPS = """
-в во на
+в во
 с со из
 к ко
 о об обо
@@ -199,21 +215,57 @@ _RUSSIAN_GROUPS = """
 шел шла шло шли
 мог могла могло могли
 есть ест
+время времени временем времена времен
+имя имени именем имена имен
 ее еще
 """
 
-_LIGHT = "a an the to of that and in on at for s is are am be do does"
+_LIGHT = "a an the to of that and s is are am be do does"
+_PREPOSITIONS = "in on at for"
+_TIMES = (
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may "
+    "june july august september october november december day night morning evening afternoon noon midnight weekend "
+    "weekends week month year spring summer autumn winter fall christmas easter time moment yesterday today tomorrow"
+)
+_OPENED = (
+    "i you he she it we they there this these the what how when where why let if my his her our their first now then "
+    "basically okay yes no yeah am anyway"
+)
+_BOUND = (
+    "the a an what who whom which how why where when that this these those it him her them me us my your his our their "
+    "about and or but not # like everyone everything anything something business"
+)
+_BINDING = (
+    "do does did what that who as if how not to let when because would could can i you we they he she look "
+    "looks looked feel feels felt sound sounds seem seems taste smell d never always really just also be is are "
+    "was were being been"
+)
+_MISSPELT = """
+goverment: government; enviroment: environment; definately definatly: definitely; seperate: separate; seperately:
+separately; recieve: receive; recieved: received; occured: occurred; ocurred: occurred; occuring: occurring; untill:
+until; tommorow tommorrow tomorow: tomorrow; begining: beginning; beleive: believe; wich: which; becuase becouse:
+because; freind: friend; wierd: weird; neccessary necesary: necessary; adress: address; accomodate: accommodate;
+febuary: february; wensday wednsday: wednesday; libary: library; probaly probly: probably; suprise: surprise; suprised:
+surprised; intresting: interesting; diffrent: different; grammer: grammar; calender: calendar; independant: independent;
+existance: existence; experiance: experience; knowlege: knowledge; managment: management; arguement: argument; comming:
+coming; writting: writing; stoped: stopped; posible: possible; dificult: difficult; sucess succes: success; embarass:
+embarrass; publically: publicly; truely: truly; buisness bussiness: business; teh: the; restaraunt:
+restaurant; maintainance: maintenance; priviledge: privilege; rythm: rhythm; twelth: twelfth; wether: whether; foward:
+forward; familar: familiar; similiar: similar; usualy: usually; realy: really; finaly: finally
+"""
 _NEGATIONS = "not no never nobody none nothing nowhere neither nor without nope noone aint non"
-_DISCOURSE = "basically;actually;literally;like;you know;i mean"
+_IDLE = "basically actually literally"
+_DISCOURSE = "like;you know;i mean"
 _SPOKEN = """
 dont: do not; doesnt: does not; didnt: did not; isnt: is not; arent: are not; wasnt: was not; werent: were not;
 havent: have not; hasnt: has not; hadnt: had not; cant cannot: can not; wont: will not; couldnt: could not;
 wouldnt: would not; shouldnt: should not; mustnt: must not; neednt: need not; shant: shall not; aint: is not;
 im: i am; ive: i have; youre: you are; youve: you have; theyre: they are; theyve: they have; weve: we have;
 thats: that s; whats: what s; heres: here s; theres: there s; hes: he s; shes: she s; lets: let s; gonna: going to;
-wanna: want to; gotta: got to; kinda: kind of; sorta: sort of; lemme: let me; gimme: give me; cause cuz cos: because;
-ok: okay; til till: until; ya: you; em: them; yall: you all; dunno: do not know; noone: nobody; couldve: could have;
-shouldve: should have; wouldve: would have
+wanna: want to; gotta: got to; kinda: kind of; sorta: sort of; lemme: let me; gimme: give me;
+cause cuz cos: because; ok: okay; til till: until; ya: you; em: them; yall: you all; mr: mister; dr: doctor;
+mrs: missus; vs: versus; dunno: do not know; noone: nobody; couldve: could have; shouldve: should have;
+wouldve: would have
 """
 _UNITS = """
 percent %: %; dollar dollars $: $; euro euros €: €; pound pounds £: £; cent cents ¢: ¢;
@@ -229,7 +281,14 @@ def _english() -> Vocabulary:
         fillers=re.compile(r"u+[hm]+|e+r+m*|h+m+|m{3,}|[aeo]+h+"),
         negations=frozenset(_NEGATIONS.split()),
         light=frozenset(_LIGHT.split()),
+        prepositions=frozenset(_PREPOSITIONS.split()),
+        times=frozenset(_TIMES.split()),
+        opened=frozenset(_OPENED.split()),
+        bound=frozenset(_BOUND.split()),
+        binding=frozenset(_BINDING.split()),
+        misspelt=_table(_MISSPELT.replace("\n", " ")),
         addable=frozenset({"have", "has"}),
+        idle=frozenset(_IDLE.split()),
         markers=frozenset(_DISCOURSE.split(";")),
         openers=frozenset({"so", "well", "okay", "and"}),
         spoken=_table(_SPOKEN.replace("\n", " ")),
@@ -238,7 +297,31 @@ def _english() -> Vocabulary:
     )
 
 
-_RUSSIAN_LIGHT = "и а в во на с со к ко о об у что то же ведь вот"
+_RUSSIAN_LIGHT = "и а что то же ведь вот"
+_RUSSIAN_PREPOSITIONS = "в во на с со к ко"
+_RUSSIAN_TIMES = (
+    "понедельник вторник среду четверг пятницу субботу воскресенье среде пятнице понедельника вторника среды "
+    "четверга пятницы субботы январе феврале марте апреле мае июне июле августе сентябре октябре ноябре декабре году "
+    "неделе неделю месяце месяц день час утра вечера утру вечеру выходных выходные время "
+    "весне лету осени зиме"
+)
+_RUSSIAN_OPENED = (
+    "я ты он она оно мы вы они это этот давай давайте ну значит а что где как когда почему кто если смотри смотрите "
+    "слушай вот теперь потом сначала мне тебе нам вам у"
+)
+_RUSSIAN_BOUND = "# не ни и или я мне нам тебе вам ему ей им зачете деле"
+_RUSSIAN_BINDING = "# не как чем еще намного гораздо дорога путь"
+_RUSSIAN_MISSPELT = """
+чуствую: чувствую; чуство: чувство; прийдет: придет; прийду: приду; прийти придти: прийти; здраствуйте здравствуте:
+здравствуйте; здраствуй: здравствуй; пожалуста пожалуйсто пожалста: пожалуйста; извени: извини; извените: извините;
+будующий: будущий; будующее: будущее; будующем: будущем; следущий: следующий; следущая: следующая; агенство: агентство;
+зделать: сделать; зделал: сделал; зделали: сделали; здесть: здесь; сдесь: здесь; вобще: вообще; вообщем: вобщем;
+учавствовать: участвовать; учавствует: участвует; лутше: лучше; скочать:
+скачать; калличество: количество; обьект: объект; обьявление: объявление; сьезд: съезд; подьезд: подъезд; прийдем:
+придем; серце: сердце; сонце: солнце;
+празник: праздник; празника: праздника; поздно позно: поздно; чесно: честно; лесница: лестница; грусный: грустный;
+класный: классный; рускый руский: русский; програма: программа; програмы: программы; искуство: искусство
+"""
 _RUSSIAN_NEGATIONS = (
     "не ни нет никогда никто никого никому никем ничто ничего ничему ничем никак нигде никуда ниоткуда нечего некого "
     "некому негде некуда некогда незачем нельзя без безо никакой никакая никакое никакие никакого никакой никакому "
@@ -265,8 +348,14 @@ def _russian() -> Vocabulary:
         negations=frozenset(_RUSSIAN_NEGATIONS.split()),
         light=frozenset(_RUSSIAN_LIGHT.split()),
         addable=frozenset(),
+        prepositions=frozenset(_RUSSIAN_PREPOSITIONS.split()),
+        times=frozenset(_RUSSIAN_TIMES.split()),
+        opened=frozenset(_RUSSIAN_OPENED.split()),
+        bound=frozenset(_RUSSIAN_BOUND.split()),
+        binding=frozenset(_RUSSIAN_BINDING.split()),
+        misspelt=_table(_RUSSIAN_MISSPELT.replace("\n", " ")),
         markers=frozenset({"как бы", "типа", "короче", "так сказать", "это самое", "в общем"}),
-        openers=frozenset({"значит", "так", "вот"}),
+        openers=frozenset({"значит", "так", "вот", "короче"}),
         spoken=_table(_RUSSIAN_SPOKEN.replace("\n", " ")),
         groups=_grouped(_RUSSIAN_GROUPS),
         units=_table(_RUSSIAN_UNITS.replace("\n", " ")),
