@@ -19,6 +19,25 @@ from tools import tiny_gguf
 
 HAS_LLAMA = find_spec("llama_cpp") is not None
 TEXT = "1. so it was the best of times\n2. и это было 42 раза, не больше"
+ANSWER = {
+    "type": "object",
+    "properties": {
+        "lines": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 2,
+            "items": {
+                "type": "object",
+                "properties": {"n": {"enum": [1, 2]}, "keep": {"type": "boolean"}},
+                "required": ["n", "keep"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["lines"],
+    "additionalProperties": False,
+}
+"""A schema that a small grammar can hold a model to."""
 
 
 def never() -> bool:

@@ -110,7 +110,9 @@ class ServerSettings:
     db_schema: str | None = option(None, "Schema of PostgreSQL for the tables; unset: the user's own default.")
 
     worker_devices: str = option(
-        "auto", "One worker for each, separated by commas: cpu, cuda:0 ...; auto: every GPU, else cpu; none: no worker."
+        "auto",
+        "One worker for each, separated by commas: cpu, cuda:0 ..., chat (cleans text up); auto: every GPU, else cpu; "
+        "none: no worker.",
     )
     lease_s: float = option(15.0, "A worker not heard of for so long is dead, and its job goes to another.", low=1)
     max_crashes: int = option(3, "Workers that may die over one recording without getting further.", low=1)
@@ -132,7 +134,12 @@ class ServerSettings:
     enhance: Literal["auto", "always", "never"] = option(
         "auto", "Clean up the text of jobs of /api/v1; auto: what small models wrote."
     )
-    llm_workers: int = option(1, "Processes that clean text up, beside those that transcribe.", low=0, high=16)
+    llm_workers: int = option(
+        1,
+        "Processes that clean text up, unless worker_devices names them.",
+        low=0,
+        high=16,
+    )
     retention_days: int = option(0, "Delete finished jobs after so many days; 0: keep them.", low=0)
     archive_url: str | None = option(None, "Folder (any fsspec URL) that gets jobs as JSON lines before they go.")
 

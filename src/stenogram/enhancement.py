@@ -19,9 +19,10 @@ EnhanceWhen = Literal["auto", "always", "never"]
 EnhanceStatus = Literal["pending", "processing", "completed", "failed", "skipped"]
 """R24's words: not begun, under way, done, failed or cancelled, and not wanted or not worth it."""
 
-Doubt = Literal["missing", "empty", "remark", "numbers", "negation", "names", "too_much", "script", "cut"]
+Doubt = Literal["missing", "empty", "remark", "numbers", "negation", "names", "too_much", "script", "cut", "refused"]
 """Why a line keeps its original: the model did not give it back, gave nothing, wrote something about it, changed
-numbers, negations or names, changed too much of it, wrote another script, or was cut off in the middle of it."""
+numbers, negations or names, changed too much of it, wrote another script, was cut off in the middle of it, or refused
+the part that it is in."""
 
 
 class Message(TypedDict):

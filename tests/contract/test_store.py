@@ -588,3 +588,13 @@ def test_a_job_without_its_recording_or_with_a_result_cannot_be_retried(db: Data
     with db.write() as tx:
         jobs.forget_media(tx, [deleted])
         assert [claims.retry(tx, job_id) for job_id in (deleted, done, running)] == [None, None, None]
+
+
+def test_an_error_says_what_a_database_can_keep(db: Database) -> None:
+    """A NUL or half of a character in a library's words would else be tried again for ever."""
+    job_id = put(db)
+    fail(db, held(db, job_id), InternalError("it said \0 and \ud83d"))
+
+    found = find(db, job_id)
+    assert found.state == "failed"
+    assert found.error == "it said  and ?"

@@ -10,6 +10,7 @@ import time
 import typing
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -64,6 +65,7 @@ FAILS: dict[Fault, tuple[type[EnhancementError], str, str]] = {
     "stream_error": (ChatUnavailable, "the runner has gone", "Try again"),
     "silent": (ChatUnavailable, "not a word for 0.3 s", "--llm-timeout-s"),
     "headers_only": (ChatUnavailable, "not a word for 0.3 s", "--llm-timeout-s"),
+    "wordless": (ChatUnavailable, "not a word for 0.3 s", "--llm-timeout-s"),
     "stalled": (ChatUnavailable, "not a word for 0.3 s", "--llm-timeout-s"),
     "not_json": (ChatRefused, "no answer of the OpenAI API", "--llm-base-url"),
     "not_sse": (ChatRefused, "no answer of the OpenAI API", "--llm-base-url"),
@@ -88,6 +90,22 @@ def test_what_is_said_is_given_as_it_is(server: ChatServer, chat: OpenAIChat, fa
     server.fail(fault)
 
     assert chats.ask(chat).text == SAYS[fault]
+
+
+def test_who_waits_for_another_s_answer_is_not_given_up(server: ChatServer) -> None:
+    """Many endpoints answer one question at a time; the last of three waits for longer than the time for a word."""
+    server.slots, server.tokens_per_s = 1, 20
+
+    with chats.at_server(server, timeout_s=1.0) as patient, ThreadPoolExecutor(3) as pool:
+        assert [each.text for each in pool.map(chats.ask, [patient] * 3)] == [TEXT] * 3
+    assert server.most_generating == 1
+
+
+def test_halves_of_characters_are_left_out(server: ChatServer, chat: OpenAIChat) -> None:
+    """JSON can hold them; no file and no database can."""
+    server.say = lambda _messages: "so it was \ud83d of times"
+
+    assert chats.ask(chat).text == "so it was ? of times"
 
 
 @pytest.mark.parametrize("fault", sorted(AGAIN))

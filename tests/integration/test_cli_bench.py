@@ -53,6 +53,11 @@ def test_two_ways_are_compared_round_by_round(short: Path, tmp_path: Path) -> No
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def test_options_of_the_language_model_are_none_of_its() -> None:
+    assert "--llm-" not in run("--help").output
+    assert run("--llm-model", "qwen").exit_code == 2
+
+
 def test_one_way_gives_a_table(short: Path) -> None:
     result = run(str(short), "--rounds", "1", "--profile", "fast")
 

@@ -132,6 +132,7 @@ def test_lines_on_the_screen_are_marked_and_come_once(two_cities: Path) -> None:
 
 
 @pytest.mark.usefixtures("file")
+@pytest.mark.slow_on("no")
 @pytest.mark.parametrize("show", ["--show", "--no-show"])
 def test_an_absent_model_costs_no_transcript(show: str, nowhere: None, file: Path, two_cities: Path) -> None:
     result = run("transcribe", "--enhance", show, two_cities)
@@ -242,6 +243,8 @@ def test_changes_are_listed_and_can_be_left_out(file: Path) -> None:
     one = run("enhance", file, "--revert", "1")
     none = run("enhance", file, "--revert", "0,1", "--json")
     wrong = run("enhance", file, "--revert", "7")
+    only = run("enhance", file, "--accept", "1", "--json")
+    unknown = run("enhance", file, "--accept", "1,7")
 
     assert [line.split(maxsplit=2)[::2] for line in listed.stdout.splitlines()] == [
         ["0", '"it" -> "It"'],
@@ -254,6 +257,10 @@ def test_changes_are_listed_and_can_be_left_out(file: Path) -> None:
     assert json.loads(none.stdout)["enhancement"]["reverted"] == [0, 1]
     assert "there are 2 changes, numbered from 0" in wrong.stderr
     assert wrong.returncode == 2
+    assert json.loads(only.stdout)["text"] == text_of(file).replace("noisyest", "noisiest")
+    assert json.loads(only.stdout)["enhancement"]["reverted"] == [0]
+    assert "--accept = 7: there is no such change; --diff lists them" in unknown.stderr
+    assert unknown.returncode == 2
 
 
 def test_lines_come_while_the_model_still_writes(file: Path, server: ChatServer) -> None:
@@ -340,6 +347,7 @@ def test_a_transcript_comes_from_stdin_too(file: Path) -> None:
 
 
 @pytest.mark.usefixtures("nowhere")
+@pytest.mark.slow
 def test_an_absent_model_is_told(file: Path) -> None:
     result = run("enhance", file)
     for_scripts = run("enhance", file, "--json")
@@ -348,6 +356,13 @@ def test_an_absent_model_is_told(file: Path) -> None:
     assert result.stdout == ""
     assert json.loads(for_scripts.stdout)["error"]["code"] == "chat_unavailable"
     assert (result.returncode, for_scripts.returncode) == (6, 6)
+
+
+def test_offline_asks_no_other_machine(file: Path) -> None:
+    result = run("enhance", file, "--offline", "--llm-base-url", "http://llm.invalid/v1")
+
+    assert "it is on another machine, and the network is not to be used (--offline)" in result.stderr
+    assert result.returncode == 6
 
 
 def test_check_tells_whether_the_model_can_be_used(server: ChatServer) -> None:
@@ -377,6 +392,8 @@ def test_check_tells_whether_the_model_can_be_used(server: ChatServer) -> None:
         (["x.json", "--kind", "title", "--revert", "1"], 2, "only --kind clean makes changes"),
         (["x.json", "--revert", "one"], 2, 'must be like "3,7"'),
         (["x.json", "y.json", "--revert", "1"], 2, "each file has changes of its own"),
+        (["x.json", "--accept", "1", "--revert", "2"], 2, "give it or --revert, not both"),
+        (["x.json", "--kind", "title", "--accept", "1"], 2, "only --kind clean makes changes"),
         (["x.json", "--llm-parallel", "0"], 2, "must be at least 1"),
         (["x.json"], 1, "x.json: cannot be read"),
     ],

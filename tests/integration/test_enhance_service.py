@@ -6,9 +6,11 @@ import json
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,8 +154,15 @@ def test_a_transcript_is_cleaned_up_and_stays_as_it_is(working: Site) -> None:
     assert again.begun
     site.over(again.job)
     assert len(site.chat.requests) == 2  # the cache was not asked
+    site.chat.fail("forbidden")
+    site.over(enhancing.submit(site.house, CALLER, job_id, EnhanceOptions(), again=True).job)
+    report = enhancing.report(site.house, CALLER, job_id)
+    assert report.standing.status == "completed"  # with what there is
+    assert "in vain" in (report.standing.reason or "")
+    assert "403" in (report.standing.reason or "")
 
 
+@pytest.mark.slow_on("postgresql")
 def test_of_two_equal_requests_at_once_the_second_joins(site: Site) -> None:
     job_id = site.transcribed()
     found: list[str] = []
@@ -167,6 +176,7 @@ def test_of_two_equal_requests_at_once_the_second_joins(site: Site) -> None:
     assert len(set(found)) == 1
 
 
+@pytest.mark.slow_on("postgresql")
 def test_a_killed_worker_s_job_goes_on_where_it_was(site: Site) -> None:
     """SIGKILL in mid-answer: another worker asks only for what was not told, and no line is told twice."""
     said = [f"line {number} of the talk" for number in range(12)]
@@ -191,6 +201,7 @@ def test_a_killed_worker_s_job_goes_on_where_it_was(site: Site) -> None:
     assert "line 11 " in second
 
 
+@pytest.mark.slow_on("postgresql")
 def test_an_absent_endpoint_fails_the_job_and_never_the_transcript(site: Site) -> None:
     """With its reason; asked for later it works."""
     house = site.house
@@ -217,6 +228,7 @@ def children(house: House, job_id: str) -> list[Job]:
         return enhancements.jobs_about(connection, [job_id])
 
 
+@pytest.mark.slow_on("postgresql")
 def test_the_lanes_do_not_wait_for_each_other(site: Site, tmp_path: Path, two_cities: Path, beckett: Path) -> None:
     """A language model that says nothing holds up no recording, and a long recording no clean-up."""
     house = site.house
@@ -272,6 +284,7 @@ def test_users_figures_are_of_recordings_and_each_lane_has_its_own_queue(site: S
         assert http.get("/status", params={"job_id": waiting[0].id}).status_code == 404
 
 
+@pytest.mark.slow_on("postgresql")
 def test_deleting_the_job_deletes_what_was_made_of_it(working: Site) -> None:
     """What is under way is given up: the model stops."""
     site = working
@@ -309,6 +322,16 @@ def test_the_policy_decides_with_the_transcript(site: Site) -> None:
     assert other[0] == "skipped"
     standing = enhancing.standings(site.house, [jobs.find(site.house, CALLER, site.transcribed())])
     assert [each.status for each in standing.values()] == ["skipped"]
+
+
+def test_nothing_is_put_in_where_no_worker_will_ever_come(site: Site) -> None:
+    """A service without workers of its own starts none for clean-up either."""
+    lonely = replace(site.house, server=replace(site.house.server, worker_devices="none"))
+    job_id = Site(lonely, site.chat).transcribed(enhance="always")
+
+    standing = enhancing.report(lonely, CALLER, job_id).standing
+    assert standing.status == "skipped"
+    assert "No worker" in str(standing.reason)
 
 
 # --- over HTTP ---
@@ -359,6 +382,7 @@ def path(job_id: str, last: str = "enhance") -> str:
     return f"/api/v1/transcriptions/{job_id}/{last}"
 
 
+@pytest.mark.slow_on("postgresql")
 def test_the_stream_brings_the_text_and_ends_with_the_whole(working: Site, http: httpx2.Client) -> None:
     """All chunks joined are the enhanced text; GET gives the same to who comes later, once."""
     job_id = working.transcribed()
@@ -505,8 +529,29 @@ def test_other_kinds_are_beside_the_clean_text(shared: Site, client: httpx2.Clie
     vtt = client.get(f"/api/v1/transcriptions/{job_id}", params={**translated, "format": "vtt"}).text
     assert vtt.count("Bonjour.") == 3  # a number must stay
     assert "00:00:03.000 --> 00:00:04.000" in vtt
-    for wish in ({"kind": "poem"}, {"kind": "translation", "target_language": "Klingonese"}):
+    clean: dict[str, Any] = {"kind": "clean", "target_language": "de"}
+    for wish in ({"kind": "poem"}, {"kind": "translation", "target_language": "Klingonese"}, clean):
         assert client.post(path(job_id), json=wish).status_code == 400
+
+
+def test_a_silent_endpoint_holds_nobody_else_up(tmp_path: Path) -> None:
+    """Each question about it waits for seconds; the threads for everything else stay free."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"http://127.0.0.1:{mute.getsockname()[1]}/v1"
+        settings = Settings(home=str(tmp_path), llm_base_url=address)
+        with House.open(settings, ServerSettings(min_free_disk_mb=0)) as house:
+            schema.upgrade(house.db)
+            with (
+                scenes.serving(house) as url,
+                httpx2.Client(base_url=url, timeout=60, trust_env=False) as client,
+                ThreadPoolExecutor(15) as pool,
+            ):
+                asked = [pool.submit(client.get, "/api/v1/llm") for _ in range(15)]
+                held = [mute.accept()[0] for _ in range(2)]
+                assert client.get("/api/v1/jobs").status_code == 200
+                assert not any(one.done() for one in asked)
+                for each in (mute, *held):
+                    each.close()
 
 
 def test_whether_the_model_is_there(shared: Site, client: httpx2.Client) -> None:
@@ -519,6 +564,7 @@ def test_whether_the_model_is_there(shared: Site, client: httpx2.Client) -> None
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.slow_on("postgresql")
 def test_metrics_tell_what_it_cost(working: Site, http: httpx2.Client) -> None:
     site = working
 

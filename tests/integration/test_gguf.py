@@ -35,24 +35,6 @@ if not chats.HAS_LLAMA:
 
 SLOW = Shape(width=512, layers=8, heads=8, context=4096)
 """Some seconds for a prompt that fills its context."""
-ANSWER = {
-    "type": "object",
-    "properties": {
-        "lines": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": 2,
-            "items": {
-                "type": "object",
-                "properties": {"n": {"enum": [1, 2]}, "keep": {"type": "boolean"}},
-                "required": ["n", "keep"],
-                "additionalProperties": False,
-            },
-        }
-    },
-    "required": ["lines"],
-    "additionalProperties": False,
-}
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +76,7 @@ def test_it_works_in_a_process_of_its_own(chat: GgufChat) -> None:
 
 def test_what_it_makes_of_a_schema_is_json(chat: GgufChat) -> None:
     """Noise, but noise in the form that was asked for."""
-    value = json.loads(chats.ask(chat, max_tokens=400, schema=ANSWER).text)
+    value = json.loads(chats.ask(chat, max_tokens=400, schema=chats.ANSWER).text)
 
     assert 1 <= len(value["lines"]) <= 2
     assert all(set(line) == {"n", "keep"} for line in value["lines"])

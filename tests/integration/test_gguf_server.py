@@ -19,7 +19,6 @@ from stenogram.enhance.check import check
 from stenogram.enhance.endpoint import Endpoint
 from stenogram.errors import Cancelled, ChatRefused
 from tests import chats
-from tests.integration.test_gguf import ANSWER
 from tools import tiny_gguf
 
 if not chats.HAS_LLAMA or find_spec("sse_starlette") is None:
@@ -82,7 +81,7 @@ def test_an_answer_streams(chat: OpenAIChat) -> None:
 
 def test_a_schema_holds_it_or_is_left_out(chat: OpenAIChat) -> None:
     """Whichever this server does, there is an answer."""
-    text = chats.ask(chat, max_tokens=300, schema=ANSWER).text
+    text = chats.ask(chat, max_tokens=300, schema=chats.ANSWER).text
 
     assert text
     if text.lstrip().startswith("{"):

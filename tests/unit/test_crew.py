@@ -27,6 +27,8 @@ from tests.unit.hardware.test_gpu import FakeNvml
         ("cuda", ["cuda:0"]),
         ("cuda:1,cpu", ["cuda:1", "cpu"]),
         ("none", []),
+        ("chat", []),
+        ("chat,cpu", ["cpu"]),
     ],
 )
 def test_workers_are_as_wished(wished: str, devices: list[str]) -> None:
@@ -50,6 +52,9 @@ def test_one_worker_for_each_gpu_that_computes(monkeypatch: pytest.MonkeyPatch) 
         ("cuda:1,cpu", 2, ["cuda:1", "cpu", "chat", "chat"]),
         ("cpu", 0, ["cpu"]),
         ("none", 1, []),
+        ("chat", 1, ["chat"]),
+        ("chat,chat", 0, ["chat", "chat"]),
+        ("cpu,chat", 2, ["cpu", "chat"]),
     ],
 )
 def test_who_asks_language_models_is_beside_those_who_transcribe(

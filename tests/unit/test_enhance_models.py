@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import httpx2
+import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from stenogram.enhance import gguf_header
 from stenogram.enhance.chat import OpenAIChat
 from stenogram.enhance.check import check
 from stenogram.enhance.choose import open_chat
-from stenogram.enhance.endpoint import Endpoint
+from stenogram.enhance.endpoint import Endpoint, said
 from stenogram.enhance.gguf import LIBRARY, GgufChat
 from stenogram.enhance.thought import Thought
 from stenogram.errors import ChatNotInstalled, ChatRefused, ModelError, ModelNotInstalled
@@ -174,3 +176,10 @@ def test_offline_asks_this_machine_only() -> None:
     assert "--offline" in elsewhere.fault
     with pytest.raises(ChatRefused, match="--offline"):
         next(OpenAIChat(elsewhere).answer([], max_tokens=1, temperature=0.0, stop=lambda: False))
+
+
+def test_what_an_endpoint_says_of_its_failure_can_be_kept() -> None:
+    """PostgreSQL takes no NUL, and no database half of a character."""
+    error = openai.APIError("bo\x00om \ud83d, sir", httpx2.Request("POST", "http://here/v1"), body=None)
+
+    assert said(error) == "bo om , sir"

@@ -75,11 +75,18 @@ def test_parts_hold_every_text_once_and_in_order(texts: list[str], limit: int) -
 
 @given(st.lists(st.text(min_size=1, max_size=80), min_size=1, max_size=5))
 def test_the_limit_of_an_answer_follows_the_lines(texts: list[str]) -> None:
-    """Enough for a token in two bytes, which is worse than any tokenizer does to English or Russian."""
+    """Enough for a token in two bytes of English; for other scripts, and where one may come, for more of them."""
     limit = parts.token_limit(texts)
 
     assert limit > sum(len(text.encode()) for text in texts) / 2
+    assert parts.token_limit(texts, translated=True) > sum(len(text.encode()) for text in texts) * 2
     assert limit < parts.token_limit([*texts, "one more"])
+
+
+def test_an_answer_has_room_for_a_script_that_the_vocabulary_hardly_knows() -> None:
+    """Kanji are up to two tokens each; from 100 English letters come some 100 of Hindi, each a token or more."""
+    assert parts.token_limit(["漢字" * 50]) > 2 * 100
+    assert parts.token_limit(["a" * 100], translated=True) > 200
 
 
 def test_a_small_context_makes_small_parts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import threading
@@ -13,7 +14,7 @@ import pytest
 from stenogram.enhance import parts, run
 from stenogram.enhance.run import Means
 from stenogram.enhancement import Change, Enhancement, EnhanceOptions, Line, Message
-from stenogram.errors import Cancelled, ChatUnavailable, EnhancementError, OptionError
+from stenogram.errors import Cancelled, ChatRefused, ChatUnavailable, EnhancementError, OptionError
 from stenogram.testing import FakeChat, MemoryCache
 from stenogram.types import Segment, Transcript, Word
 
@@ -275,6 +276,60 @@ def test_a_model_that_fails_ends_the_run_and_what_was_answered_is_kept() -> None
     assert not any(texts[0] in asked(question).values() for question in chat.questions[before:])
 
 
+LONG = [f"this is line number {number} of a long talk and nobody cut it" for number in range(100)]
+
+
+def refusing(place: int) -> Callable[[Sequence[Message]], Iterable[str]]:
+    """Refuse the part with this line."""
+
+    def say(messages: Sequence[Message]) -> Iterable[str]:
+        if LONG[place] in asked(messages).values():
+            raise ChatRefused(where="here", cause="too long", advice="")
+        return answering(tidy)(messages)
+
+    return say
+
+
+@pytest.mark.parametrize("place", [0, 50, 99])
+def test_a_part_that_is_refused_keeps_its_originals_and_costs_no_other(place: int) -> None:
+    told, found = go(FakeChat(refusing(place)), spoken(LONG), parallel=1)
+
+    assert [line.segment for line in told] == list(range(100))
+    kept = set(found.kept)
+    assert place in kept
+    assert 0 < len(kept) < 50
+    for line in told:
+        assert (line.doubt == "refused") == (line.segment in kept)
+        assert line.text == (LONG[line.segment] if line.segment in kept else f"{LONG[line.segment].capitalize()}.")
+
+
+def test_a_model_that_refuses_everything_is_asked_three_times_at_most() -> None:
+    def say(_messages: Sequence[Message]) -> Iterable[str]:
+        raise ChatRefused(where="here", cause="no such model", advice="")
+
+    chat = FakeChat(say)
+    with pytest.raises(ChatRefused, match="no such model"):
+        go(chat, spoken(LONG * 5), parallel=1)
+    assert len(chat.questions) == 3
+    with pytest.raises(ChatRefused):
+        go(FakeChat(say))
+
+
+def test_an_answer_that_breaks_off_is_asked_for_once_more() -> None:
+    """What was final stays; only the rest is taken from the second answer."""
+    broken = [1]
+
+    def say(messages: Sequence[Message]) -> Iterable[str]:
+        if broken[0]:
+            broken[0] -= 1
+            yield f"[1] {CLEAN[0]}\n[2] "
+            raise ChatUnavailable(where="here", cause="broke off", advice="")
+        yield from answering(lambda text: tidy(text).replace("Well", "Well yes"))(messages)
+
+    told, _ = go(FakeChat(say), parallel=1)
+    assert [line.text for line in told] == list(CLEAN)
+
+
 def test_a_stop_ends_it() -> None:
     said = threading.Event()
 
@@ -336,6 +391,52 @@ def test_an_unknown_language_is_refused() -> None:
         go(FakeChat(), kind="translation", target="Klingonish")
 
 
+def test_short_lines_fill_a_part_with_their_numbers_too() -> None:
+    """What a question holds is what the model reads, of which a thousand times "ja" is the smaller part."""
+    chat = FakeChat(context_tokens=4096)
+    go(chat, spoken(["ja."] * 900), kind="clean")
+    assert max(len(question[-1]["content"]) for question in chat.questions) < parts.PART_BYTES * 1.5
+
+    chat = told_as(title="Yes")
+    chat.context_tokens = 4096
+    go(chat, spoken(["ja."] * 900), kind="title")
+    assert max(len(question[-1]["content"]) for question in chat.questions) < 4096
+
+
+def test_what_was_told_before_does_not_shift_the_parts() -> None:
+    """An attempt that was killed in the middle of a part finds the answers about the others in the cache."""
+    texts = [f"this is line number {number} of a long talk and nobody cut it" for number in range(100)]
+    cache = MemoryCache()
+    told, _ = go(FakeChat(answering(tidy)), spoken(texts), cache=cache)
+    chat = FakeChat(answering(tidy))
+    again, found = go(chat, spoken(texts), cache=cache, known={line.segment: line for line in told[:3]})
+
+    assert again == told[3:]
+    assert len(chat.questions) == 1
+    assert list(found.lines) == told
+
+
+def test_clean_text_stays_in_its_language() -> None:
+    """It would be called another, and be none."""
+    with pytest.raises(OptionError, match="translation"):
+        go(FakeChat(), target="de")
+
+
+@pytest.mark.parametrize("language", ["english", "und"])
+def test_a_language_that_nobody_knows_is_not_named(language: str) -> None:
+    chat = FakeChat(answering(tidy))
+    assert go(chat, spoken(language=language))[1].text == " ".join(CLEAN)
+    assert "which is in" not in chat.questions[0][0]["content"]
+    assert go(told_as(title="Doubt"), spoken(language=language), kind="title")[1].document == {"title": "Doubt"}
+
+
+def test_segments_that_share_an_id_are_refused() -> None:
+    """Else one would get the text of the other."""
+    segments = (Segment(1, 0, 1, "one cat"), Segment(1, 1, 2, "two dogs"))
+    with pytest.raises(EnhancementError, match="same id"):
+        go(FakeChat(), Transcript(segments, 2.0, "en"))
+
+
 # --- documents ---
 
 
@@ -391,6 +492,27 @@ def test_a_model_that_cannot_keep_to_the_schema_is_asked_twice_and_then_named() 
     with pytest.raises(EnhancementError, match=r"fake.*not the JSON"):
         go(chat, kind="title")
     assert len(chat.questions) == 2
+
+
+def test_an_answer_that_is_of_no_use_is_not_kept() -> None:
+    """Else who asks once more would be given it again, and again."""
+    cache = MemoryCache()
+    for answer in ("I cannot.", '{"title": " "}'):
+        with pytest.raises(EnhancementError):
+            go(FakeChat(functools.partial(lambda said, _messages: [said], answer)), kind="title", cache=cache)
+
+    assert go(told_as(title="Doubt"), kind="title", cache=cache)[1].document == {"title": "Doubt"}
+
+
+def test_answers_about_many_parts_are_joined_in_questions_that_fit() -> None:
+    """Ten hours make a hundred summaries, which no context holds at once."""
+    texts = [f"this is line number {number} of a long talk and nobody cut it" for number in range(3000)]
+    chat = told_as(summary="x" * 900)
+    chat.context_tokens = 4096
+    _, found = go(chat, spoken(texts), kind="summary")
+
+    assert found.document == {"summary": "x" * 900, "action_items": []}
+    assert max(len(question[-1]["content"]) for question in chat.questions) < 4096
 
 
 def test_nothing_can_be_said_of_nothing() -> None:

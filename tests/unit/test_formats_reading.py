@@ -20,6 +20,7 @@ from stenogram.types import Segment, SpeakerTurn, Transcript, Word
 
 HERE = Path("talk.verbose.json")
 BOTH: tuple[formats.Granularity, ...] = ("segment", "word")
+TOKENS = st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_size=5)
 
 
 def transcript_of(*texts: str, words: bool = True, **facts: Any) -> Transcript:
@@ -53,6 +54,22 @@ def test_what_we_write_comes_back_whole() -> None:
     transcript = transcript_of("Ever tried.", "", "Ever failed. No matter.", warnings=("It hums.",))
 
     assert read(formats.render(transcript, "verbose_json", granularities=BOTH).encode(), HERE) == transcript
+
+
+@given(st.lists(st.lists(TOKENS, max_size=4).map(" ".join), max_size=4), st.booleans())
+def test_whatever_the_words_are_made_of_it_is_written_again_as_it_was_read(texts: list[str], words: bool) -> None:
+    written = formats.render(transcript_of(*texts, words=words), "verbose_json", granularities=BOTH)
+
+    assert formats.render(read(written.encode(), HERE), "verbose_json", granularities=BOTH) == written
+
+
+def test_words_of_scripts_without_spaces_go_back_to_their_segments_while_two_talk_at_once() -> None:
+    """Their times alone would give them to whoever began last."""
+    first = Segment(0, 0.0, 4.0, "今日は晴れ", (Word("今日", 0.0, 1.0), Word("は", 1.0, 2.0), Word("晴れ", 2.0, 4.0)))
+    second = Segment(1, 1.0, 3.0, "はい", (Word("はい", 1.0, 3.0),))
+    written = formats.render(Transcript((first, second), 4.0, "ja"), "verbose_json", granularities=BOTH)
+
+    assert [segment.words for segment in read(written.encode(), HERE).segments] == [first.words, second.words]
 
 
 def test_speakers_and_turns_come_back() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from stenogram.app.house import House
 from stenogram.app.letter import letter_of
+from stenogram.config import ServerSettings
 from stenogram.errors import OptionError
 from stenogram.hardware import read_gpus
 from stenogram.hardware.sampler import gpu_now
@@ -18,17 +19,23 @@ from stenogram.jobs.supervisor import Start, Supervisor
 def supervisor(house: House) -> Supervisor:
     """Starts and watches the workers that the settings ask for, of both lanes. Raises ``OptionError``."""
     settings = house.server
-    speech = devices(settings.worker_devices)
-    chat = [CHAT_DEVICE] * settings.llm_workers if speech else []
     return Supervisor(
         db=house.db,
         queue=house.queue,
         start_of=Start([sys.executable, "-m", "stenogram.app.worker"], letter_of(house.settings, settings)),
-        devices=[*speech, *chat],
+        devices=[*devices(settings.worker_devices), *[CHAT_DEVICE] * chat_places(settings)],
         lease_s=settings.lease_s,
         max_crashes=settings.max_crashes,
         gpu_of=_gpu_of,
     )
+
+
+def chat_places(settings: ServerSettings) -> int:
+    """How many workers for language models ``serve`` starts here."""
+    names = [name.strip() for name in settings.worker_devices.split(",")]
+    if names == ["none"]:
+        return 0
+    return names.count(CHAT_DEVICE) or settings.llm_workers
 
 
 def devices(wished: str) -> list[str]:
@@ -37,11 +44,11 @@ def devices(wished: str) -> list[str]:
         return []
     if wished == "auto":
         return [f"cuda:{gpu.index}" for gpu in _gpus()] or ["cpu"]
-    found = [name.strip() for name in wished.split(",") if name.strip()]
+    found = [name.strip() for name in wished.split(",") if name.strip() not in {"", CHAT_DEVICE}]
     for name in found:
         kind, _, index = name.partition(":")
         if name != "cpu" and (kind != "cuda" or not (index or "0").isdecimal()):
-            raise OptionError(name="worker_devices", value=name, cause="must be cpu, cuda:N, auto or none")
+            raise OptionError(name="worker_devices", value=name, cause="must be cpu, cuda:N, chat, auto or none")
     return [f"{name}:0" if name == "cuda" else name for name in found]
 
 

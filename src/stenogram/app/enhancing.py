@@ -7,13 +7,12 @@ reason. The model is asked in a worker; the server's own process only puts in, r
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection
 
-from stenogram import languages
-from stenogram.app import transcripts
+from stenogram.app import crew, transcripts
 from stenogram.app.house import House
 from stenogram.enhance import diff, run
 from stenogram.enhance.policy import reason_to_skip
@@ -122,10 +121,8 @@ def submit(house: House, caller: Caller, job_id: str, options: EnhanceOptions, *
 
 def checked(options: EnhanceOptions) -> EnhanceOptions:
     """The options in their normal form. Raises ``OptionError``, with ``param``."""
-    if options.target_language is None:
-        return options
     try:
-        return EnhanceOptions(options.kind, languages.code_of(options.target_language))
+        return EnhanceOptions(options.kind, run.target_of(options))
     except OptionError as error:
         raise OptionError(str(error), param="target_language") from error
 
@@ -156,7 +153,7 @@ def wish_of(house: House, job: Job) -> EnhanceWhen:
 
 
 def _somebody_works(house: House, connection: Connection) -> bool:
-    if house.server.llm_workers:
+    if crew.chat_places(house.server):
         return True
     return any(each.device == CHAT_DEVICE and each.state in workers.ALIVE for each in workers.all_of(connection))
 
@@ -229,10 +226,13 @@ def report(
             if options_of(each).kind == kind and language in (None, options_of(each).target_language)
         ]
         skipped = results.reasons_skipped(connection, [job_id]).get(job_id) if kind == "clean" else None
+        standing = _standing(house, job, about, skipped)
+        if standing.job is not None and standing.status == "pending" and not _somebody_works(house, connection):
+            standing = replace(standing, reason="It waits for a worker, and none is there (STENOGRAM_LLM_WORKERS).")
         return Report(
             job=job,
             kind=kind,
-            standing=_standing(house, job, about, skipped),
+            standing=standing,
             transcript=transcripts.read(connection, job_id),
             stored=enhancements.latest(connection, [each.id for each in about]),
         )
@@ -265,8 +265,14 @@ def _standing(house: House, job: Job, about: Sequence[Job], skipped: str | None)
     under_way = [each for each in about if not each.finished]
     succeeded = [each for each in about if each.state == "succeeded"]
     last = (under_way or succeeded or about)[-1]
-    reason = _CANCELLED if last.state == "cancelled" else last.error if last.state == "failed" else None
+    reason = _reason(last)
+    if last.state == "succeeded" and about[-1] is not last:
+        reason = f"It was asked for again, in vain: {_reason(about[-1])}"
     return Standing(_STATUS[last.state], reason, last)
+
+
+def _reason(job: Job) -> str | None:
+    return _CANCELLED if job.state == "cancelled" else job.error if job.state == "failed" else None
 
 
 # --- taking changes back ---

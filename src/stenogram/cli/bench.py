@@ -18,12 +18,13 @@ from stenogram import config, errors
 from stenogram.app import api
 from stenogram.app.bench import Result, Spread, compare
 from stenogram.bundled import asset
-from stenogram.cli.options import options_of
+from stenogram.cli.options import LLM, options_of
 from stenogram.config import Settings
 from stenogram.engines import ENGINES
 from stenogram.models import store
 
 HELP = {"help_option_names": ["-h", "--help"]}
+_NAMES = frozenset(row.name for group in api.GROUPS for row in config.rows(group)) - LLM
 REFERENCE_RECORDING = "assets/two_cities.wav"
 """44 s of read English, from the wheel that brings the default model."""
 
@@ -40,7 +41,7 @@ REFERENCE_RECORDING = "assets/two_cities.wav"
 @click.option("--reference", type=click.Path(path_type=Path), help="File with the words that are said: tells WER.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a plot here (PNG, SVG, PDF).")
 @click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object on stdout.")
-@options_of(*api.GROUPS)
+@options_of(*api.GROUPS, names=_NAMES)
 def bench(recording: Path | None, engine: str | None, vs: str | None, **given: Any) -> None:
     """Measure speed, memory and errors on FILE (default: a recording that comes with stenogram).
 

@@ -9,7 +9,7 @@ from stenogram.cache import open_cache
 from stenogram.config import Settings
 
 MIB = 2**20
-KINDS = ("transcript", "chunk", "speech")
+KINDS = ("transcript", "chunk", "speech", "chat")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

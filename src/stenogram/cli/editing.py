@@ -41,6 +41,7 @@ DOUBTS: Mapping[Doubt, str] = MappingProxyType(
         "too_much": "too much",
         "script": "another script",
         "cut": "cut off",
+        "refused": "refused",
     }
 )
 """Why lines are kept, in words: what the model changed in them, or did with them."""

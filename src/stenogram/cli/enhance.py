@@ -19,7 +19,7 @@ from stenogram.cli.editing import Edited, Editing, difference, printable
 from stenogram.cli.exits import exit_code, worst
 from stenogram.cli.inputs import STDIN, Names
 from stenogram.cli.log import verbose_option
-from stenogram.cli.options import options_of
+from stenogram.cli.options import LLM, options_of
 from stenogram.cli.progress import clock
 from stenogram.cli.transcribe import GRANULARITIES
 from stenogram.config import Settings
@@ -27,9 +27,7 @@ from stenogram.enhancement import LINE_KINDS, EnhanceOptions
 from stenogram.formats import reading
 from stenogram.types import SubtitleOptions, Transcript
 
-_SETTINGS = frozenset(
-    {"home", "cache_url", "cache_max_mb", *(row.name for row in config.rows(Settings) if row.name.startswith("llm_"))}
-)
+_SETTINGS = LLM | {"home", "cache_url", "cache_max_mb", "offline"}
 DOCUMENT_FORMATS = ("text", "json")
 """What a summary, a title or chapters can be written as."""
 
@@ -68,6 +66,7 @@ class Output:
     help=f"Output formats: {', '.join(formats.FORMATS)}. [default: text]",
 )
 @click.option("--diff", is_flag=True, help="Print what was changed, with ids, instead of the text.")
+@click.option("--accept", metavar="ID[,ID...]", help="Put only these changes into the text.")
 @click.option("--revert", metavar="ID[,ID...]", help="Leave these changes out of the text.")
 @click.option("--again", is_flag=True, help="Ask the model anew, whatever it answered before.")
 @click.option("--check", is_flag=True, help="Only tell whether the language model can be used; needs no FILE.")
@@ -93,7 +92,10 @@ def enhance(files: tuple[Path, ...], **given: Any) -> int:
         raise click.MissingParameter(param_hint="'FILE...'", param_type="argument", ctx=click.get_current_context())
     options = config.read(EnhanceOptions, given)
     output = _output(given, options, len(files))
-    job = _Job(options, output, _ids(given["revert"], options, len(files)), fresh=given["again"])
+    if given["accept"] is not None and given["revert"] is not None:
+        raise errors.OptionError(name="--accept", value=given["accept"], cause="give it or --revert, not both")
+    accepted, reverted = (_ids(flag, given[flag], options, len(files)) for flag in ("accept", "revert"))
+    job = _Job(options, output, accepted, reverted or frozenset(), fresh=given["again"])
     if output.folder is not None:
         outputs.make_folder(output.folder)
     with App.open(settings) as app:
@@ -106,8 +108,20 @@ def enhance(files: tuple[Path, ...], **given: Any) -> int:
 class _Job:
     options: EnhanceOptions
     output: Output
+    accepted: frozenset[int] | None
+    """Ids of the only changes that are wanted; None: all but those reverted."""
     reverted: frozenset[int]
     fresh: bool
+
+    def left_out(self, edited: Edited) -> frozenset[int]:
+        """Ids of the changes that are not wanted. Raises ``OptionError`` for a change that there is not."""
+        if self.accepted is None or edited.enhancement is None:
+            return self.reverted
+        known = frozenset(change.id for change in edited.enhancement.changes)
+        if self.accepted - known:
+            cause = "there is no such change; --diff lists them"
+            raise errors.OptionError(name="--accept", value=min(self.accepted - known), cause=cause)
+        return known - self.accepted
 
 
 def _output(given: Mapping[str, Any], options: EnhanceOptions, count: int) -> Output:
@@ -120,7 +134,7 @@ def _output(given: Mapping[str, Any], options: EnhanceOptions, count: int) -> Ou
         raise errors.OptionError(name="--diff", value="on", cause="only --kind clean makes changes")
     files = given["output_dir"] is not None or (count > 1 and not given["diff"]) or len(chosen) > 1
     show = given["show"] if given["show"] is not None else not given["formats_"] and sys.stdout.isatty()
-    instead = given["quiet"] or given["as_json"] or given["diff"] or given["revert"]
+    instead = given["quiet"] or given["as_json"] or given["diff"] or given["revert"] or given["accept"]
     return Output(
         formats=chosen,
         folder=(given["output_dir"] or Path()) if files else None,
@@ -132,16 +146,16 @@ def _output(given: Mapping[str, Any], options: EnhanceOptions, count: int) -> Ou
     )
 
 
-def _ids(value: str | None, options: EnhanceOptions, count: int) -> frozenset[int]:
+def _ids(flag: str, value: str | None, options: EnhanceOptions, count: int) -> frozenset[int] | None:
     if value is None:
-        return frozenset()
+        return None
     if options.kind != "clean" or count > 1:
         cause = "only --kind clean makes changes" if count == 1 else "each file has changes of its own; name one file"
-        raise errors.OptionError(name="--revert", value=value, cause=cause)
+        raise errors.OptionError(name=f"--{flag}", value=value, cause=cause)
     try:
         return frozenset(int(each) for each in value.split(","))
     except ValueError as error:
-        raise errors.OptionError(name="--revert", value=value, cause='must be like "3,7"; --diff tells ids') from error
+        raise errors.OptionError(name=f"--{flag}", value=value, cause='must be like "3,7"; --diff tells ids') from error
 
 
 def _enhance_all(app: App, job: _Job, files: Sequence[Path]) -> int:
@@ -156,7 +170,7 @@ def _enhance_all(app: App, job: _Job, files: Sequence[Path]) -> int:
         try:
             transcript = _read(file)
             edited = editing.edit(app, transcript, job.options, fresh=job.fresh)
-            _deliver(replace(edited, reverted=job.reverted), file, stem, output)
+            _deliver(replace(edited, reverted=job.left_out(edited)), file, stem, output)
         except (errors.InputError, errors.EnhancementError, errors.StorageError) as error:
             codes.append(exit_code(error))
             _tell_failure(file, error, output)

@@ -12,6 +12,9 @@ from stenogram import config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+LLM = frozenset(row.name for row in config.rows(config.Settings) if row.name.startswith("llm_"))
+"""Settings of the language model, which mean nothing to commands that ask none."""
+
 
 def options_of(*groups: type, names: frozenset[str] | None = None) -> Callable[[F], F]:
     """A decorator that adds a flag for every option of the ``groups`` (or only for those named)."""

@@ -17,7 +17,7 @@ import email.utils
 import queue
 import threading
 import time
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,10 @@ PAUSES_S = (0.5, 1.0, 2.0)
 RETRY_AFTER_MAX_S = 30.0
 """An endpoint that wants to be left alone for longer is as good as absent."""
 
+THOUGHT_TOKENS = 4096
+"""A model that thinks before it answers may have so many more."""
+_AFTERWORD_S = 5.0
+"""What an answer cost may come so long after its end."""
 _POLL_S = 0.1
 _CLOSE_S = 5.0
 _REFUSED = (400, 422, 500)  # the last by the server of llama-cpp-python
@@ -60,6 +64,10 @@ class OpenAIChat:
         self.endpoint = endpoint
         self._pauses_s = pauses_s
         self._unknown: frozenset[str] = frozenset()
+        self._thinks = False
+        """It thinks aloud before it answers, and that takes tokens too."""
+        self._queued: set[asyncio.Timeout] = set()
+        """Of answers that have not begun; touched on the event loop only."""
         self._lock = threading.Lock()
         self._line: _Line | None = None
         self._closed = False
@@ -155,28 +163,55 @@ class OpenAIChat:
                 await asyncio.sleep(wait_s)
             else:
                 self._unknown |= unknown
+                if usage.cut and answer.thoughtful and not self._thinks:  # it did not come to its answer
+                    self._thinks = True
+                    answer = answer.anew()
+                    continue
+                self._thinks |= answer.thoughtful
                 return usage
 
     async def _once(self, client: openai.AsyncOpenAI, answer: _Answer, unknown: frozenset[str]) -> ChatUsage:
         question = {name: value for name, value in answer.question.items() if name not in unknown}
-        if "max_tokens" in unknown:
-            question["max_completion_tokens"] = answer.limit
-        async with asyncio.timeout(self.endpoint.timeout_s) as clock:
-            stream = await client.chat.completions.create(**question, stream=True)
-            streams = stream.response.headers.get("content-type", "").startswith("text/event-stream")
-            async with stream:
-                async for chunk in stream:
-                    clock.reschedule(asyncio.get_running_loop().time() + self.endpoint.timeout_s)
-                    answer.take(chunk)
-                    if answer.overrun:  # the server does not keep to the limit
-                        break
+        answer.room = answer.limit + (THOUGHT_TOKENS if self._thinks else 0)
+        question["max_completion_tokens" if "max_tokens" in unknown else "max_tokens"] = answer.room
+        with _ended(answer):
+            await self._stream(client, question, answer)
         if not answer.frames:
-            raise self.endpoint.wordless() if streams else self.endpoint.nonsense()
+            raise self.endpoint.wordless() if answer.streams else self.endpoint.nonsense()
         if answer.finish == "content_filter":
             raise self.endpoint.filtered()
         if answer.finish is None:
             raise _CutOff
         return answer.end()
+
+    async def _stream(self, client: openai.AsyncOpenAI, question: Mapping[str, Any], answer: _Answer) -> None:
+        async with asyncio.timeout(self.endpoint.timeout_s) as clock, self._waits(clock):
+            stream = await client.chat.completions.create(**question, stream=True)
+            answer.streams = stream.response.headers.get("content-type", "").startswith("text/event-stream")
+            async with stream:
+                async for chunk in stream:
+                    if answer.take(chunk):
+                        self._heard(clock)
+                    if answer.overrun:  # the server does not keep to the limit
+                        break
+                    if answer.finish is not None:  # what it cost may follow, or nothing
+                        clock.reschedule(asyncio.get_running_loop().time() + _AFTERWORD_S)
+
+    @contextlib.asynccontextmanager
+    async def _waits(self, clock: asyncio.Timeout) -> AsyncIterator[None]:
+        self._queued.add(clock)
+        try:
+            yield
+        finally:
+            self._queued.discard(clock)
+
+    def _heard(self, clock: asyncio.Timeout) -> None:
+        """A word has come: for who waits for its first one too, since many endpoints answer one question at a time."""
+        until = asyncio.get_running_loop().time() + self.endpoint.timeout_s
+        self._queued.discard(clock)
+        for each in (clock, *self._queued):
+            if not each.expired():
+                each.reschedule(until)
 
     def _told(self, error: Exception, answer: _Answer) -> Exception:
         import openai
@@ -184,6 +219,16 @@ class OpenAIChat:
         if isinstance(error, _CutOff) or (answer.frames and type(error) is openai.APIConnectionError):
             return self.endpoint.broken_off()
         return self.endpoint.explain(error)
+
+
+@contextlib.contextmanager
+def _ended(answer: _Answer) -> Iterator[None]:
+    """A stream that stays open after the end of the answer does no harm."""
+    try:
+        yield
+    except TimeoutError:
+        if answer.finish is None:
+            raise
 
 
 class _CutOff(Exception):
@@ -198,7 +243,15 @@ class _Answer:
     limit: int
     put: Callable[[str], None]
     """Takes each piece."""
+    room: int = 0
+    """Tokens that it may have with its thoughts."""
+    streams: bool = False
+    """Whether it comes as a stream of events at all."""
     frames: int = 0
+    aside: bool = False
+    """Whether thoughts came beside it."""
+    shown: bool = False
+    """Whether any of it was given on."""
     begun: bool = False
     """Whether the model has said, or thought, anything."""
     finish: str | None = None
@@ -211,28 +264,41 @@ class _Answer:
     @property
     def overrun(self) -> bool:
         """Whether there are more pieces than there may be tokens, which have at most one piece each."""
-        return self.pieces > self.limit
+        return self.pieces > self.room
 
-    def take(self, chunk: Any) -> None:
-        """Take one frame, whatever is in it."""
+    @property
+    def thoughtful(self) -> bool:
+        """Whether there were thoughts, and nothing else so far."""
+        return not self.shown and (self.aside or self.thought.thinking)
+
+    def anew(self) -> _Answer:
+        """The same question, of which nothing is answered yet."""
+        return _Answer(self.question, self.limit, self.put, asked=self.asked)
+
+    def take(self, chunk: Any) -> bool:
+        """Take one frame, whatever is in it; whether that was a word."""
         choices = getattr(chunk, "choices", None)
         if not isinstance(choices, list):
             raise ValueError("a frame without choices")  # noqa: TRY004 - the wire's fault, not the caller's
         self.frames += 1
         self.usage = getattr(chunk, "usage", None) or self.usage
+        pieces = self.pieces
         for choice in choices[:1]:
             delta = getattr(choice, "delta", None)
             text = getattr(delta, "content", None)
             aside = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
             if text or aside:
                 self.begun = True
+                self.aside = self.aside or not text
                 self.pieces += 1
                 self.first_s = self.first_s or time.monotonic() - self.asked
             if self.overrun:
                 self.finish = "length"
-            elif isinstance(text, str) and (shown := self.thought.take(text)):
+            elif isinstance(text, str) and (shown := self.thought.take(_whole(text))):
+                self.shown = True
                 self.put(shown)
             self.finish = getattr(choice, "finish_reason", None) or self.finish
+        return self.pieces > pieces
 
     def end(self) -> ChatUsage:
         """What it cost; nothing more is coming."""
@@ -241,7 +307,7 @@ class _Answer:
         prompt, completion = (getattr(self.usage, f"{name}_tokens", None) for name in ("prompt", "completion"))
         return ChatUsage(
             prompt_tokens=prompt or 0,
-            completion_tokens=completion or min(self.pieces, self.limit),
+            completion_tokens=completion or min(self.pieces, self.room),
             first_token_s=self.first_s,
             answer_s=time.monotonic() - self.asked,
             cut=self.finish == "length",
@@ -283,6 +349,11 @@ class _Line:
         if self._client is not None:
             await self._client.close()
         await self._loop.shutdown_asyncgens()
+
+
+def _whole(text: str) -> str:
+    """Without halves of characters, which JSON can hold and no file or database."""
+    return text.encode(errors="replace").decode()
 
 
 def _refused(error: Exception, asked: set[str]) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from stenogram.enhance.parts import split
 from stenogram.enhancement import EnhanceKind, Message
 from stenogram.languages import NAMES
 from stenogram.types import Segment
@@ -103,15 +104,31 @@ DOCUMENTS: Mapping[EnhanceKind, Document] = {
 def question(kind: EnhanceKind, segments: Sequence[Segment], language: str | None) -> list[Message]:
     """What is asked about a part; lines are numbered by the ids of the segments."""
     document = DOCUMENTS[kind]
-    lines = (f"[{segment.id}] {_said(segment)}" for segment in segments)
-    return _messages(document, document.task, "\n".join(lines), language)
+    return _messages(document, document.task, "\n".join(map(said, segments)), language)
+
+
+def said(segment: Segment) -> str:
+    """A line of a question about a part."""
+    text = " ".join(segment.text.split())
+    return f"[{segment.id}] {segment.speaker}: {text}" if segment.speaker else f"[{segment.id}] {text}"
+
+
+def groups(answers: Sequence[Answer], limit_bytes: int) -> list[Sequence[Answer]]:
+    """The answers that one question about joining can hold, two at least."""
+    sizes = [_as_text(answer) for answer in answers]
+    found: list[Sequence[Answer]] = []
+    start = 0
+    for places in split(sizes, limit_bytes):
+        if places.stop - start >= 2 or places.stop == len(answers):  # noqa: PLR2004 - else nothing would be joined
+            found.append(answers[start : places.stop])
+            start = places.stop
+    return found
 
 
 def joining(kind: EnhanceKind, answers: Sequence[Answer], language: str | None) -> list[Message]:
     """What is asked about the answers for several parts."""
     document = DOCUMENTS[kind]
-    parts = "\n".join(json.dumps(msgspec.to_builtins(answer), ensure_ascii=False) for answer in answers)
-    return _messages(document, document.join or "", parts, language)
+    return _messages(document, document.join or "", "\n".join(map(_as_text, answers)), language)
 
 
 def schema_of(kind: EnhanceKind) -> dict[str, Any]:
@@ -135,7 +152,19 @@ def read(kind: EnhanceKind, text: str) -> Answer:
     except msgspec.MsgspecError as error:
         cause = f"its answer is not the JSON that was asked for: {error}"
         raise ValueError(cause) from error
+    if _is_blank(answer):
+        cause = "its answer says nothing"
+        raise ValueError(cause)
     return answer
+
+
+def _is_blank(answer: Answer) -> bool:
+    """Whether it says nothing; a part may well begin no chapter."""
+    match answer:
+        case Summary(summary=text) | Title(title=text):
+            return not text.strip()
+        case _:
+            return False
 
 
 def as_document(answers: Sequence[Answer], segments: Sequence[Segment]) -> dict[str, Any]:
@@ -154,16 +183,16 @@ def as_document(answers: Sequence[Answer], segments: Sequence[Segment]) -> dict[
     return {"chapters": [{"segment": line, "start": starts[line], "title": found[line]} for line in order]}
 
 
+def _as_text(answer: Answer) -> str:
+    return json.dumps(msgspec.to_builtins(answer), ensure_ascii=False)
+
+
 def _messages(document: Document, task: str, text: str, language: str | None) -> list[Message]:
     data = _DATA.format(
-        language=NAMES[language].title() if language else "the language of the text", fields=document.fields
+        language=NAMES[language].title() if language and language in NAMES else "the language of the text",
+        fields=document.fields,
     )
     return [{"role": "system", "content": f"{task}\n{data}"}, {"role": "user", "content": text}]
-
-
-def _said(segment: Segment) -> str:
-    text = " ".join(segment.text.split())
-    return f"{segment.speaker}: {text}" if segment.speaker else text
 
 
 def _resolved(schema: Any, components: Mapping[str, Any]) -> Any:

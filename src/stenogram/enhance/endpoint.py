@@ -207,7 +207,8 @@ def said(error: openai.APIError) -> str:
     """The server's own words, on one line."""
     body = error.body
     words = body.get("message") or body.get("error") or body.get("detail") if isinstance(body, Mapping) else None
-    return " ".join(str(words or error.message).split())[:300]
+    plain = "".join(letter if letter.isprintable() else " " for letter in str(words or error.message))
+    return " ".join(plain.split())[:300]  # no database takes a NUL, or half of a character
 
 
 def _deepest(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from stenogram.enhancement import Message
 
 
-def of_answer(identity: str, version: int, temperature: float, question: Sequence[Message], tried: int) -> str:
-    """Key of the answer to a question; ``tried``: how often it was asked in vain before."""
-    facts = ["chat", identity, version, temperature, list(question), tried]
+def of_answer(identity: str, version: int, temperature: float, question: Sequence[Message]) -> str:
+    """Key of the answer to a question."""
+    facts = ["chat", identity, version, temperature, list(question)]
     return hashlib.sha256(json.dumps(facts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()

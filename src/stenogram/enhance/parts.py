@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 PART_BYTES = 1600
 """Of UTF-8 in one question about lines: some 280 English words, half a screen of answer, so that the first lines come
 soon and several parts can be worked on at once."""
-DOCUMENT_BYTES = 12_000
-"""Of UTF-8 in one question about the whole: some 2,000 English words."""
+DOCUMENT_BYTES = 6000
+"""Of UTF-8 in one question about the whole: some 1,000 English words, which any model's context holds."""
 _LEAST_BYTES = 200
 _PROMPT_TOKENS = 350
 """What is said around the lines, at most."""
@@ -34,9 +34,12 @@ def split(texts: Sequence[str], limit_bytes: int) -> Iterator[range]:
         yield range(start, len(texts))
 
 
-def token_limit(texts: Sequence[str]) -> int:
+def token_limit(texts: Sequence[str], *, translated: bool = False) -> int:
     """Tokens that an answer with these lines may have: about twice what it should need.
 
-    English has some 4 bytes in a token, Russian 2 (in vocabularies that hardly know it) to 5, a line number 4 tokens.
+    English has some 4 bytes in a token; a character of other scripts is up to 2 tokens in vocabularies that hardly
+    know it. A line number has 4 tokens. A translation may be in a script that takes more than that of the original.
     """
-    return 64 + sum(12 + len(text.encode()) // 2 for text in texts)
+    if translated:
+        return 64 + sum(12 + 2 * len(text.encode()) for text in texts)
+    return 64 + sum(12 + len(text.encode()) - len(text) // 2 for text in texts)

@@ -45,11 +45,16 @@ _FENCE = re.compile(r"\s*```\w*\s*")
 
 def messages(kind: EnhanceKind, texts: Sequence[str], language: str | None, target: str | None) -> list[Message]:
     """The question about lines, numbered from 1. Languages are ISO 639-1 codes."""
-    spoken = f", which is in {NAMES[language].title()}" if language else ""
+    spoken = f", which is in {NAMES[language].title()}" if language and language in NAMES else ""
     wanted = NAMES[target or "en"].title()
     system = _CLEAN.format(language=spoken) if kind == "clean" else _TRANSLATE.format(language=spoken, target=wanted)
-    lines = "\n".join(f"[{number}] {' '.join(text.split())}" for number, text in enumerate(texts, 1))
+    lines = "\n".join(numbered(number, text) for number, text in enumerate(texts, 1))
     return [{"role": "system", "content": system}, {"role": "user", "content": lines}]
+
+
+def numbered(number: int, text: str) -> str:
+    """A line as the model sees it."""
+    return f"[{number}] {' '.join(text.split())}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,24 +6,24 @@ words, milliseconds per thousand words. Bytes: some 12 per word each way over th
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stenogram.enhance import diff, documents, guard, keys, parts, prompt
+from stenogram.enhance.abreast import side_by_side
 from stenogram.enhance.documents import DOCUMENTS, Answer
 from stenogram.enhancement import LINE_KINDS, ChatUsage, EnhanceKind, Enhancement, EnhanceOptions, Line, Message
-from stenogram.errors import Cancelled, EnhancementError
+from stenogram.errors import ChatRefused, ChatUnavailable, EnhancementError, OptionError
 from stenogram.formats import stored
 from stenogram.languages import code_of
 from stenogram.protocols import Cache, Chat, Stop
 from stenogram.types import Segment, Transcript
 
-_POLL_S = 0.1
+_MOST_REFUSALS = 3
+"""So many parts may be refused before any is answered."""
 _TRIES = 2
 """So often is a model asked for a document before it is said that it cannot do it."""
 
@@ -77,13 +77,27 @@ def enhance(
     something of the whole yield no lines. Raises ``EnhancementError``, ``OptionError`` for an unknown language,
     ``Cancelled``.
     """
-    target = code_of(options.target_language) if options.target_language else None
-    run = _Run(means, transcript, options.kind, target, stop)
+    run = _Run(means, transcript, options.kind, target_of(options), stop)
+    if len({segment.id for segment in transcript.segments}) < len(transcript.segments):
+        raise EnhancementError(model=means.chat.model, cause="two segments of the transcript have the same id")
     if options.kind not in LINE_KINDS:
         document = run.document(progress)
         return run.enhancement((), document)
     lines = yield from run.lines(known or {}, progress)
     return run.enhancement(lines, None)
+
+
+def target_of(options: EnhanceOptions) -> str | None:
+    """The language to write in, as ISO 639-1 code; None: that of the recording, in which a clean text always stays.
+
+    Raises ``OptionError``.
+    """
+    if options.target_language is None:
+        return None
+    if options.kind == "clean":
+        cause = "a clean text stays in the language of the recording; ask for a translation"
+        raise OptionError(name="target_language", value=options.target_language, cause=cause, param="target_language")
+    return code_of(options.target_language)
 
 
 @dataclass(slots=True)
@@ -95,6 +109,10 @@ class _Run:
     stop: Stop
     bill: _Bill = field(default_factory=_Bill)
     over: threading.Event = field(default_factory=threading.Event)
+    answered: bool = False
+    """Any part was."""
+    refusals: list[tuple[ChatRefused, tuple[Segment, ...]]] = field(default_factory=list)
+    """Parts that were not, and the lines they hold."""
 
     @property
     def language(self) -> str | None:
@@ -122,10 +140,13 @@ class _Run:
         """Every segment's line; those that are not known are given as they come."""
         segments = self.transcript.segments
         found = {segment.id: Line(segment.id, segment.text) for segment in segments if not segment.text.strip()}
-        found |= known
         asked = [segment for segment in segments if segment.id not in found]
+        found |= known
         limit = parts.part_bytes(parts.PART_BYTES, self.means.chat.context_tokens)
-        pieces = [[asked[place] for place in places] for places in parts.split([each.text for each in asked], limit)]
+        # cut as if nothing were known, so that parts answered before are found in the cache
+        whole = parts.split([prompt.numbered(1, each.text) for each in asked], limit)
+        left = ([asked[place] for place in places if asked[place].id not in found] for places in whole)
+        pieces = [piece for piece in left if piece]
         final: list[Line] = []
         with closing(self._side_by_side(pieces, self._part)) as coming:
             while True:
@@ -135,19 +156,50 @@ class _Run:
                     if line.segment not in known:
                         yield line
                 progress(len(final) / len(segments) if segments else 1.0)
-                made: Line | None = next(coming, None)
-                if made is None:
+                if len(final) == len(segments):
                     return final
-                found[made.segment] = made
+                made: Line | None = next(coming, None)
+                if made is not None:
+                    found[made.segment] = made
+                else:
+                    found |= self._refused_lines()
+
+    def _refused_lines(self) -> dict[int, Line]:
+        """What is left when all parts are through. Raises ``ChatRefused`` where not one was answered."""
+        if not self.answered:
+            raise self.refusals[0][0]
+        return {each.id: Line(each.id, each.text, None, "refused") for _, left in self.refusals for each in left}
 
     def _part(self, segments: Sequence[Segment]) -> Iterator[Line]:
-        """The lines of a part, in the order of the answer; then those that are missing."""
-        texts = [segment.text for segment in segments]
+        """The lines of a part, in the order of the answer; then those that are missing.
+
+        An answer that breaks off is asked for once more. A part that is refused is left for the end: it may be too long
+        where others are not. When the first ones are all refused, that lies in no part.
+        """
         left = dict(enumerate(segments, 1))
+        for again in (True, False):
+            begun = len(left)
+            try:
+                yield from self._answered(segments, left)
+            except ChatUnavailable:
+                if again and len(left) < begun:
+                    continue
+                raise
+            except ChatRefused as refusal:
+                self.refusals.append((refusal, tuple(left.values())))
+                if not self.answered and len(self.refusals) >= _MOST_REFUSALS:
+                    raise
+            else:
+                self.answered = True
+            return
+
+    def _answered(self, segments: Sequence[Segment], left: dict[int, Segment]) -> Iterator[Line]:
+        """The lines of those that are ``left``, which they are taken from."""
+        texts = [segment.text for segment in segments]
         question = prompt.messages(self.kind, texts, self.transcript.language, self.target)
         reader = prompt.Reader()
-        last: prompt.Answered | None = None
-        answer = self._answer(question, parts.token_limit(texts), prompt.VERSION)
+        limit = parts.token_limit(texts, translated=self.kind == "translation")
+        answer = self._answer(question, limit, prompt.VERSION)
         while True:
             try:
                 ready = list(reader.feed(next(answer)))
@@ -181,19 +233,23 @@ class _Run:
         if not segments:
             raise EnhancementError(model=self.means.chat.model, cause="nothing was said in the recording")
         limit = parts.part_bytes(parts.DOCUMENT_BYTES, self.means.chat.context_tokens)
-        pieces = [
-            [segments[place] for place in places] for places in parts.split([each.text for each in segments], limit)
-        ]
+        said = [documents.said(segment) for segment in segments]
+        pieces = [[segments[place] for place in places] for places in parts.split(said, limit)]
         answers: dict[int, Answer] = {}
         with closing(self._side_by_side(list(enumerate(pieces)), self._said_of)) as coming:
             for place, answer in coming:
                 answers[place] = answer
                 progress(len(answers) / (len(pieces) + 1))
         found = [answers[place] for place in sorted(answers)]
-        if len(found) > 1 and DOCUMENTS[self.kind].join is not None:
-            found = [self._asked_for(documents.joining(self.kind, found, self.language))]
+        while len(found) > 1 and DOCUMENTS[self.kind].join is not None:
+            found = [self._joined(group) for group in documents.groups(found, limit)]
         progress(1.0)
         return documents.as_document(found, segments)
+
+    def _joined(self, answers: Sequence[Answer]) -> Answer:
+        if len(answers) == 1:
+            return answers[0]
+        return self._asked_for(documents.joining(self.kind, answers, self.language))
 
     def _said_of(self, piece: tuple[int, Sequence[Segment]]) -> Iterator[tuple[int, Answer]]:
         place, segments = piece
@@ -201,13 +257,21 @@ class _Run:
 
     def _asked_for(self, question: Sequence[Message]) -> Answer:
         schema, causes = documents.schema_of(self.kind), []
-        for tried in range(_TRIES):
-            text = "".join(self._answer(question, documents.ANSWER_TOKENS, documents.VERSION, schema, tried))
+        for _ in range(_TRIES):
+            text, cut = _whole(self._answer(question, documents.ANSWER_TOKENS, documents.VERSION, schema, self._reads))
             try:
                 return documents.read(self.kind, text)
             except ValueError as error:
                 causes.append(error)
-        raise EnhancementError(model=self.means.chat.model, cause=causes[-1]) from causes[-1]
+        cause = f"its answer is longer than {documents.ANSWER_TOKENS} tokens" if cut else causes[-1]
+        raise EnhancementError(model=self.means.chat.model, cause=cause) from causes[-1]
+
+    def _reads(self, text: str) -> bool:
+        try:
+            documents.read(self.kind, text)
+        except ValueError:
+            return False
+        return True
 
     # --- asking ---
 
@@ -217,13 +281,16 @@ class _Run:
         max_tokens: int,
         version: int,
         schema: Mapping[str, Any] | None = None,
-        tried: int = 0,
+        fits: Callable[[str], bool] = lambda _text: True,
     ) -> Generator[str, None, bool]:
-        """The pieces of an answer, from the cache where it is known; the value: whether the limit cut it off."""
+        """The pieces of an answer, from the cache where it is known; the value: whether the limit cut it off.
+
+        What does not fit is of no use, and asked for anew the next time.
+        """
         means = self.means
-        key = keys.of_answer(means.chat.identity, version, means.temperature, question, tried)
+        key = keys.of_answer(means.chat.identity, version, means.temperature, question)
         known = None if means.fresh else stored.read(str, means.cache.get("chat", key))
-        if known is not None:
+        if known is not None and fits(known):
             yield known
             return False
         told: list[str] = []
@@ -240,51 +307,28 @@ class _Run:
                 told.append(piece)
                 yield piece
         self.bill.usages.append(usage)
-        if not usage.cut:
-            means.cache.put("chat", key, stored.write("".join(told)))
+        if not usage.cut and fits(text := "".join(told)):
+            means.cache.put("chat", key, stored.write(text))
         return usage.cut
 
     def _stopped(self) -> bool:
         return self.over.is_set() or self.stop()
 
     def _side_by_side(self, pieces: Sequence[Any], work: Callable[[Any], Iterator[Any]]) -> Generator[Any, None, None]:
-        """What ``work`` makes of each piece, as it comes; several at once, begun in order."""
-        inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-        def do(piece: Any) -> None:
-            try:
-                for made in work(piece):
-                    inbox.put(made)
-                inbox.put(_ENDED)
-            except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
-                inbox.put(error)
-
-        left = len(pieces)
-        pool = ThreadPoolExecutor(max(self.means.parallel, 1), thread_name_prefix="stenogram-chat")
         try:
-            for piece in pieces:
-                pool.submit(do, piece)
-            while left:
-                if self._stopped():
-                    raise Cancelled
-                try:
-                    made = inbox.get(timeout=_POLL_S)
-                except queue.Empty:
-                    continue
-                if isinstance(made, BaseException):
-                    raise made
-                if made is _ENDED:
-                    left -= 1
-                else:
-                    yield made
+            yield from side_by_side(pieces, work, self.means.parallel, self.stop, self.over)
         finally:
-            self.over.set()
-            pool.shutdown(wait=True, cancel_futures=True)
             self.over.clear()
 
 
-_ENDED = object()
-"""A piece is through."""
+def _whole(answer: Generator[str, None, bool]) -> tuple[str, bool]:
+    """An answer in one piece, and whether it was cut off."""
+    told: list[str] = []
+    while True:
+        try:
+            told.append(next(answer))
+        except StopIteration as ended:
+            return "".join(told), ended.value
 
 
 def text_of(transcript: Transcript, enhancement: Enhancement) -> Transcript:

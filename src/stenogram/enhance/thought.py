@@ -18,6 +18,11 @@ class Thought:
         self._answering = False
         self._held = ""
 
+    @property
+    def thinking(self) -> bool:
+        """Whether it is in the middle of a thought."""
+        return self._thinking
+
     def take(self, piece: str) -> str:
         """What of the answer is certain with this piece; may be empty."""
         if self._answering:

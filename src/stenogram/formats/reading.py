@@ -161,14 +161,24 @@ def _with_words(segments: list[Segment], words: Sequence[Word]) -> list[Segment]
         return segments
     found, place = [], 0
     for segment in segments:
-        length = len(segment.text.split())
-        mine = tuple(words[place : place + length])
-        here = all(segment.start <= _middle(word) <= segment.end for word in mine)
-        if here and [word.word for word in mine] == segment.text.split():
-            place += length
+        mine = tuple(words[place : place + _spelling(words, place, segment.text)])
+        if all(segment.start <= _middle(word) <= segment.end for word in mine):
+            place += len(mine)
             segment = replace(segment, words=mine)  # noqa: PLW2901 - the same one, with its words
         found.append(segment)
     return found if place == len(words) else _by_time(segments, words)
+
+
+def _spelling(words: Sequence[Word], place: int, text: str) -> int:
+    """How many words from a place on make up a text, spaces aside: not every script has them. 0: they do not."""
+    wanted, spelt = "".join(text.split()), ""
+    for end in range(place, len(words)):
+        spelt += words[end].word
+        if spelt == wanted:
+            return end + 1 - place
+        if not wanted.startswith(spelt):
+            break
+    return 0
 
 
 def _by_time(segments: list[Segment], words: Sequence[Word]) -> list[Segment]:

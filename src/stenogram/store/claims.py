@@ -189,7 +189,7 @@ def fail(tx: Transaction, lease: Lease, error: StenogramError, *, shared: bool) 
         "finished_at": time.time(),
         "stage": None,
         "error_code": error.code,
-        "error": str(error),
+        "error": _storable(str(error)),
     }
     row = tx.connection.execute(update(table).where(_held(lease)).values(**ended).returning(table)).first()
     if row is None:
@@ -200,6 +200,11 @@ def fail(tx: Transaction, lease: Lease, error: StenogramError, *, shared: bool) 
             failed = _update_queued(tx, twin.id, {**ended, "started_at": ended["finished_at"]})
             if failed is not None:
                 _end(tx, failed)
+
+
+def _storable(text: str) -> str:
+    """Without what no database takes: NUL, and halves of characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def end_cancelled(tx: Transaction, lease: Lease) -> None:

@@ -18,6 +18,7 @@ Fault = Literal[
     "silent",
     "headers_only",
     "stalled",
+    "wordless",
     "stream_error",
     "endless",
     "rate_limited",
@@ -37,7 +38,8 @@ Fault = Literal[
 
 Of the connection: ``slow`` (``slow_s`` before every token), ``drop`` (closed without a word), ``cut`` (closed in the
 middle of the answer), ``silent`` (never a byte), ``headers_only`` (then nothing), ``stalled`` (half of the answer, then
-nothing), ``endless`` (never stops, whatever the limit; only the client's going away ends it).
+nothing), ``wordless`` (frames without a word, for ever), ``endless`` (never stops, whatever the limit; only the
+client's going away ends it).
 Of the wire: ``not_json`` (frames that hold no JSON), ``not_sse`` (a web page), ``empty`` (a stream without frames),
 ``stream_error`` (an error object in the middle of the answer).
 By status: ``rate_limited`` (429 with ``Retry-After``), ``broken`` (500), ``unauthorised`` (401), ``forbidden`` (403),

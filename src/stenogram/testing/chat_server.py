@@ -83,6 +83,8 @@ class ChatServer:
     """Time to the first token."""
     tokens_per_s: float | None = None
     """None: as fast as can be."""
+    slots: int = 1000
+    """Answers at once; who asks for more waits."""
     fault: Fault | None = None
     """What goes wrong with every question that nothing else was said of (``fail``, the header)."""
     slow_s: float = 0.1
@@ -236,6 +238,8 @@ class _Exchange:
 
     async def _generate(self, answer: Answer) -> None:
         server = self.server
+        while server.generating >= server.slots:
+            await self._until(time.monotonic() + _POLL_S)
         server.generating += 1
         server.most_generating = max(server.most_generating, server.generating)
         try:
@@ -269,6 +273,9 @@ class _Exchange:
 
     async def _stream(self, answer: Answer) -> None:
         await self._frame(answer.frame({"role": "assistant", "content": ""}))
+        while answer.fault == "wordless":
+            await self._until(time.monotonic() + _POLL_S)
+            await self._frame(answer.frame({"content": ""}))
         if answer.fault == "think_aside":
             await self._frame(answer.frame({"reasoning_content": THOUGHT}))
         middle, sent = len(answer.pieces) // 2, 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
@@ -11,6 +12,9 @@ from stenogram.server.auth import Reader
 from stenogram.server.errors import ANSWERS
 from stenogram.server.state import state_of
 
+_THREADS = 2
+"""An endpoint that is silent holds a thread for seconds: not those on which everybody else waits."""
+_asking: RunVar[CapacityLimiter] = RunVar("_asking")
 router = APIRouter(prefix="/api/v1/llm", tags=["enhancement"], responses=ANSWERS)
 
 
@@ -31,7 +35,11 @@ class LlmView(BaseModel):
 @router.get("")
 async def state(request: Request, _caller: Reader) -> LlmView:
     """Whether the language model answers, is there, and (Ollama) runs on the GPU; asked now."""
-    found = await to_thread.run_sync(check, state_of(request).house.settings)
+    limiter = _asking.get(None)
+    if limiter is None:
+        limiter = CapacityLimiter(_THREADS)
+        _asking.set(limiter)
+    found = await to_thread.run_sync(check, state_of(request).house.settings, limiter=limiter)
     return LlmView(
         ready=found.ready,
         where=found.where,
