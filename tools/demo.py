@@ -54,6 +54,8 @@ def next_steps(stenogram: Path, source: Path) -> str:
 Try next:
   {command} transcribe {example} --format srt     # subtitles, to the terminal
   {command} transcribe YOUR-RECORDING.mp4 --output-dir out --format txt,srt,vtt,json
+  {command} transcribe YOUR-MEETING.mp4 --diarize   # who said what
+  {command} serve                                  # the same with jobs, an API and a dashboard
   {command} transcribe --help"""
 
 
