@@ -33,17 +33,9 @@ DOCUMENT_FORMATS = ("text", "json")
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """What becomes of it."""
+class Output(outputs.Output):
+    """What becomes of what a language model makes."""
 
-    formats: tuple[str, ...]
-    folder: Path | None
-    """None: to stdout."""
-    subtitles: SubtitleOptions
-    quiet: bool
-    as_json: bool
-    lines: bool
-    """Print each line with its time as it becomes final."""
     diff: bool
     """Print the changes instead of the text."""
 
@@ -57,21 +49,14 @@ class Output:
     type=click.Path(path_type=Path),
     help="Write results here, named like a.clean.txt.",
 )
-@click.option(
-    "-f",
-    "--format",
-    "formats_",
-    multiple=True,
-    metavar="NAME[,NAME...]",
-    help=f"Output formats: {', '.join(formats.FORMATS)}. [default: text]",
-)
+@outputs.format_option
 @click.option("--diff", is_flag=True, help="Print what was changed, with ids, instead of the text.")
 @click.option("--accept", metavar="ID[,ID...]", help="Put only these changes into the text.")
 @click.option("--revert", metavar="ID[,ID...]", help="Leave these changes out of the text.")
 @click.option("--again", is_flag=True, help="Ask the model anew, whatever it answered before.")
 @click.option("--check", is_flag=True, help="Only tell whether the language model can be used; needs no FILE.")
 @click.option("--show/--no-show", default=None, help="Print lines with times as they come. [default: on a terminal]")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors.")
+@outputs.quiet_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object per file on stdout.")
 @verbose_option
 @options_of(Settings, SubtitleOptions, names=_SETTINGS | {row.name for row in config.rows(SubtitleOptions)})
@@ -125,25 +110,15 @@ class _Job:
 
 
 def _output(given: Mapping[str, Any], options: EnhanceOptions, count: int) -> Output:
-    chosen = outputs.chosen(given["formats_"])
-    unfit = [name for name in chosen if name not in DOCUMENT_FORMATS]
+    output = Output.of(given, several=count > 1 and not given["diff"], diff=given["diff"])
+    unfit = [name for name in output.formats if name not in DOCUMENT_FORMATS]
     if options.kind not in LINE_KINDS and unfit:
         cause = f"{options.kind} can be written as {' or '.join(DOCUMENT_FORMATS)}"
         raise errors.OptionError(name="--format", value=unfit[0], cause=cause)
     if given["diff"] and options.kind != "clean":
         raise errors.OptionError(name="--diff", value="on", cause="only --kind clean makes changes")
-    files = given["output_dir"] is not None or (count > 1 and not given["diff"]) or len(chosen) > 1
-    show = given["show"] if given["show"] is not None else not given["formats_"] and sys.stdout.isatty()
-    instead = given["quiet"] or given["as_json"] or given["diff"] or given["revert"] or given["accept"]
-    return Output(
-        formats=chosen,
-        folder=(given["output_dir"] or Path()) if files else None,
-        subtitles=config.read(SubtitleOptions, {row.name: given[row.name] for row in config.rows(SubtitleOptions)}),
-        quiet=given["quiet"] or given["as_json"],
-        as_json=given["as_json"],
-        lines=show and not instead and options.kind in LINE_KINDS,
-        diff=given["diff"],
-    )
+    instead = given["diff"] or given["revert"] or given["accept"]
+    return replace(output, lines=output.lines and not instead and options.kind in LINE_KINDS)
 
 
 def _ids(flag: str, value: str | None, options: EnhanceOptions, count: int) -> frozenset[int] | None:

@@ -1,13 +1,63 @@
-"""Files that results go to, and in which formats."""
+"""What becomes of results: on the screen, to stdout, to files, and in which formats."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
-from stenogram import errors, formats
+import click
+
+from stenogram import config, errors, formats
+from stenogram.types import SubtitleOptions
+
+format_option = click.option(
+    "-f",
+    "--format",
+    "formats_",
+    multiple=True,
+    metavar="NAME[,NAME...]",
+    help=f"Output formats: {', '.join(formats.FORMATS)}. [default: text]",
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors.")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What becomes of results."""
+
+    formats: tuple[str, ...]
+    folder: Path | None
+    """None: to stdout."""
+    subtitles: SubtitleOptions
+    quiet: bool
+    as_json: bool
+    lines: bool
+    """Print each segment with its time as it becomes final."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], *, several: bool, **more: Any) -> Self:
+        """As the options say; ``several``: there are results of more than one file, and each wants a file.
+
+        ``more`` are the fields of a kind of output. Raises ``UnknownFormat``, ``OptionError``.
+        """
+        names = chosen(given["formats_"])
+        files = given["output_dir"] is not None or several or len(names) > 1
+        show = given["show"] if given["show"] is not None else not given["formats_"] and sys.stdout.isatty()
+        quiet = given["quiet"] or given["as_json"]
+        return cls(
+            formats=names,
+            folder=(given["output_dir"] or Path()) if files else None,
+            subtitles=config.read(SubtitleOptions, {row.name: given[row.name] for row in config.rows(SubtitleOptions)}),
+            quiet=quiet,
+            as_json=given["as_json"],
+            lines=show and not quiet,
+            **more,
+        )
 
 
 def chosen(values: Sequence[str]) -> tuple[str, ...]:

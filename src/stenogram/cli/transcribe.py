@@ -42,17 +42,9 @@ SPEAKERS_ONLY = ("diarized_json", "rttm")
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class Output(outputs.Output):
     """What becomes of a transcript."""
 
-    formats: tuple[str, ...]
-    folder: Path | None
-    """None: to stdout."""
-    subtitles: SubtitleOptions
-    quiet: bool
-    as_json: bool
-    lines: bool
-    """Print each segment with its time as it comes."""
     speakers: bool = False
     """Tell who speaks; that is known at the end, so the segments are printed then."""
     enhance: bool = False
@@ -78,14 +70,7 @@ class Result:
 @click.option(
     "-o", "--output-dir", type=click.Path(path_type=Path), help="Write results here, named after the recordings."
 )
-@click.option(
-    "-f",
-    "--format",
-    "formats_",
-    multiple=True,
-    metavar="NAME[,NAME...]",
-    help=f"Output formats: {', '.join(formats.FORMATS)}. [default: text]",
-)
+@outputs.format_option
 @click.option(
     "--known",
     multiple=True,
@@ -98,7 +83,7 @@ class Result:
     help="Have a language model clean the text up, by the --llm options; where it cannot, the text stays as it is.",
 )
 @click.option("--show/--no-show", default=None, help="Print the text with times as it comes. [default: on a terminal]")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but results and errors.")
+@outputs.quiet_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object per recording on stdout.")
 @verbose_option
 @options_of(*api.GROUPS, SubtitleOptions)
@@ -110,7 +95,7 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
     Interrupted work goes on where it was: run the same command again.
     """
     sources, problems = expand(inputs)
-    output = _output(given, len(sources) + len(problems))
+    output = Output.of(given, several=len(sources) + len(problems) > 1, enhance=given["enhance"])
     options = {row.name: given[row.name] for group in api.GROUPS for row in config.rows(group)}
     _ask_for_speakers(options, output)
     settings, request = api.read(STDIN, options, _known(given["known"]))
@@ -129,21 +114,6 @@ def transcribe(inputs: tuple[str, ...], **given: Any) -> int:
         show_stats()
     sys.stdout.flush()  # here, where click still handles a reader that has left (``| head``)
     return code
-
-
-def _output(given: dict[str, Any], count: int) -> Output:
-    chosen = outputs.chosen(given["formats_"])
-    files = given["output_dir"] is not None or count > 1 or len(chosen) > 1
-    show = given["show"] if given["show"] is not None else not given["formats_"] and sys.stdout.isatty()
-    return Output(
-        formats=chosen,
-        folder=(given["output_dir"] or Path()) if files else None,
-        subtitles=config.read(SubtitleOptions, {row.name: given[row.name] for row in config.rows(SubtitleOptions)}),
-        quiet=given["quiet"] or given["as_json"],
-        as_json=given["as_json"],
-        lines=show and not given["quiet"] and not given["as_json"],
-        enhance=given["enhance"],
-    )
 
 
 def _ask_for_speakers(options: dict[str, Any], output: Output) -> None:
