@@ -6,7 +6,6 @@ float on the clock of the original file; sample counts are at ``SAMPLE_RATE``.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import re
 from collections.abc import Mapping
@@ -399,8 +398,3 @@ class ModelFiles:
     def speaks(self, language: str) -> bool:
         """Whether the model knows the language (ISO 639-1)."""
         return "*" in self.languages or language in self.languages
-
-
-def canonical(value: Any) -> Any:
-    """A dataclass as nested dicts and lists with defaults included: the basis of cache keys."""
-    return dataclasses.asdict(value)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from stenogram.errors import Cancelled, FileNotReadable
 from stenogram.protocols import Diarizer, Engine, Stop
-from stenogram.types import Chunk, DiarizeOptions, LoadOptions, ModelFiles, RunOptions, TranscribeOptions, canonical
+from stenogram.types import Chunk, DiarizeOptions, LoadOptions, ModelFiles, RunOptions, TranscribeOptions
 
 RULES = 3
 """Raise by one whenever decode, VAD, chunking, guard or joining change what text comes out."""
@@ -38,12 +37,12 @@ def of_file(path: Path, stop: Stop) -> str:
 
 def of_survey(file_digest: str, options: RunOptions) -> str:
     """Key of a first look at a file."""
-    return _digest("survey", file_digest, canonical(options.decode))
+    return _digest("survey", file_digest, asdict(options.decode))
 
 
 def of_speech(file_digest: str, options: RunOptions) -> str:
     """Key of the speech found in a file."""
-    return _digest("speech", file_digest, canonical(options.decode), canonical(options.vad))
+    return _digest("speech", file_digest, asdict(options.decode), asdict(options.vad))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +55,25 @@ class Model:
 
     def facts(self) -> tuple[Any, ...]:
         """All of it that may change the text; the number of threads does not."""
-        shape = dataclasses.astuple(self.engine.chunking)
+        shape = astuple(self.engine.chunking)
         where = self.load.device, self.load.compute_type
         return self.engine.name, self.engine.version, shape, self.files.digest, *where
 
 
 def of_transcript(file_digest: str, options: RunOptions, model: Model) -> str:
     """Key of a whole transcript: the file's bytes and everything that decides its text."""
-    return _digest("transcript", file_digest, canonical(options), *model.facts())
+    return _digest("transcript", file_digest, asdict(options), *model.facts())
 
 
 def of_language(file_digest: str, options: RunOptions, model: Model) -> str:
     """Key of the language heard in a recording."""
-    where = canonical(options.decode), canonical(options.vad)
+    where = asdict(options.decode), asdict(options.vad)
     return _digest("language", file_digest, *where, *model.facts())
 
 
 def of_speakers(file_digest: str, options: RunOptions, diarizer: Diarizer, diarize: DiarizeOptions) -> str:
     """Key of who speaks when in a recording."""
-    where = canonical(options.decode), canonical(options.vad)
+    where = asdict(options.decode), asdict(options.vad)
     numbers = diarize.num_speakers, diarize.min_speakers, diarize.max_speakers
     return _digest("speakers", file_digest, *where, diarizer.name, diarizer.version, numbers, TURNS)
 
@@ -92,7 +91,7 @@ def of_channels(transcript_key: str) -> str:
 def of_chunk(chunk: Chunk, options: TranscribeOptions, model: Model) -> str:
     """Key of the segments of one chunk: its samples, not its place, so that equal sound is decoded once."""
     speech = [(round(span.start - chunk.start, 4), round(span.end - chunk.start, 4)) for span in chunk.spans]
-    return _digest("chunk", chunk.digest(), chunk.duration, speech, canonical(options), *model.facts())
+    return _digest("chunk", chunk.digest(), chunk.duration, speech, asdict(options), *model.facts())
 
 
 def _digest(*parts: Any) -> str:

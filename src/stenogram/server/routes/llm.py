@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Request
@@ -40,14 +42,4 @@ async def state(request: Request, _caller: Reader) -> LlmView:
         limiter = CapacityLimiter(_THREADS)
         _asking.set(limiter)
     found = await to_thread.run_sync(check, state_of(request).house.settings, limiter=limiter)
-    return LlmView(
-        ready=found.ready,
-        where=found.where,
-        model=found.model,
-        answers=found.answers,
-        has_model=found.has_model,
-        on_gpu=found.on_gpu,
-        models=list(found.models),
-        cause=found.cause,
-        advice=found.advice,
-    )
+    return LlmView(ready=found.ready, **dataclasses.asdict(found))
