@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from statistics import median
 from urllib.parse import urlsplit
 
+from stenogram.app.outcome import outcome
 from stenogram.config import Settings
 from stenogram.enhance import run
 from stenogram.enhance.chat import OpenAIChat
@@ -91,13 +92,7 @@ def measure(transcript: Transcript, questions: Sequence[tuple[list[Message], int
 
 def enhance(chat: OpenAIChat, transcript: Transcript) -> Enhancement:
     """As the product does it, one part at a time so that the model's time is a sum."""
-    lines = run.enhance(run.Means(chat, MemoryCache(), parallel=1), transcript, EnhanceOptions())
-    while True:
-        try:
-            next(lines)
-        except StopIteration as ended:
-            found: Enhancement = ended.value
-            return found
+    return outcome(run.enhance(run.Means(chat, MemoryCache(), parallel=1), transcript, EnhanceOptions()))
 
 
 def ask(url: str, model: str, questions: Sequence[tuple[list[Message], int]]) -> None:

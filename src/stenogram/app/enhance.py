@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 
+from stenogram.app.outcome import outcome
 from stenogram.app.root import App
 from stenogram.cache import ScopedCache
 from stenogram.enhance import run
@@ -40,10 +41,4 @@ def enhance(
     app: App, transcript: Transcript, options: EnhanceOptions, progress: run.Progress = lambda _share: None
 ) -> Enhancement:
     """Have a language model go over a transcript; raises what ``stream`` raises."""
-    lines = stream(app, transcript, options, progress=progress)
-    while True:
-        try:
-            next(lines)
-        except StopIteration as ended:
-            enhancement: Enhancement = ended.value
-            return enhancement
+    return outcome(stream(app, transcript, options, progress=progress))

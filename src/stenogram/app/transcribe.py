@@ -11,6 +11,7 @@ from pathlib import Path
 from stenogram import events, languages
 from stenogram.app import profile
 from stenogram.app.known import diarization_of, voice_of
+from stenogram.app.outcome import outcome
 from stenogram.app.root import App
 from stenogram.audio.survey import Survey, survey
 from stenogram.cache import ScopedCache, workspace
@@ -110,13 +111,7 @@ def stream(app: App, request: Request, watch: Watch | None = None) -> Generator[
 
 def transcribe(app: App, request: Request, watch: Watch | None = None) -> Transcript:
     """Transcribe a recording and return the whole; raises what ``stream`` raises."""
-    segments = stream(app, request, watch)
-    while True:
-        try:
-            next(segments)
-        except StopIteration as finished:
-            transcript: Transcript = finished.value
-            return transcript
+    return outcome(stream(app, request, watch))
 
 
 def resolve(app: App, request: Request) -> Resolved:
