@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from stenogram.enhancement import EnhanceWhen
 from stenogram.errors import OptionError
 from stenogram.types import option
 
@@ -131,9 +132,7 @@ class ServerSettings:
     cache_scope: Literal["all", "owner"] = option(
         "all", "Whose earlier results may answer an identical recording: those of all, or the owner's own."
     )
-    enhance: Literal["auto", "always", "never"] = option(
-        "auto", "Clean up the text of jobs of /api/v1; auto: what small models wrote."
-    )
+    enhance: EnhanceWhen = option("auto", "Clean up the text of jobs of /api/v1; auto: what small models wrote.")
     llm_workers: int = option(
         1,
         "Processes that clean text up, unless worker_devices names them.",

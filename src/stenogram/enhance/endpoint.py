@@ -208,7 +208,7 @@ def said(error: openai.APIError) -> str:
     body = error.body
     words = body.get("message") or body.get("error") or body.get("detail") if isinstance(body, Mapping) else None
     plain = "".join(letter if letter.isprintable() else " " for letter in str(words or error.message))
-    return " ".join(plain.split())[:300]  # no database takes a NUL, or half of a character
+    return " ".join(plain.split())[:300]
 
 
 def _deepest(error: BaseException) -> str:
