@@ -138,7 +138,7 @@ class OutsideDiarizer(ABC):
 
     def _reply(self, child: Child, stop: Stop) -> dict[str, Any]:
         while True:
-            if stop():
+            if stop() or child is not self._child:  # or ``close``: what else it said in time is not wanted
                 raise Cancelled
             try:
                 reply = child.replies.get(timeout=_POLL_S)
