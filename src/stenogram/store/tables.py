@@ -76,6 +76,8 @@ jobs = Table(
     Column("cached", Boolean, nullable=False),
     Column("token_count", Integer),
     Column("gpu", Text, comment="JSON"),
+    Column("title", Text, comment="what the owner calls it; absent: the file's name"),
+    Column("deleted_at", Float, comment="when the owner put it into the trash, from which it can come back"),
     Index("idx_jobs_state_lane_rank", "state", "lane", "rank", "queued_at"),
     Index("idx_jobs_parent", "parent"),
     Index("idx_jobs_dedupe_key", "dedupe_key"),
@@ -83,6 +85,15 @@ jobs = Table(
     Index("idx_jobs_created_at", "created_at"),
     Index("idx_jobs_worker_id", "worker_id"),
     Index("idx_jobs_batch", "batch"),
+    Index("idx_jobs_deleted_at", "deleted_at"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag", Text, primary_key=True),
+    Index("idx_tags_tag", "tag"),
 )
 
 results = Table(
@@ -92,6 +103,34 @@ results = Table(
     Column("transcript", LargeBinary, nullable=False, comment="JSON, compressed"),
     Column("names", Text, comment="JSON: label of a speaker -> what the owner of the job calls them"),
     Column("skipped", Text, comment="why no language model went over it"),
+)
+
+transcript_versions = Table(
+    "transcript_versions",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="from 1; what was found is version 0"),
+    Column("author", Text, comment="user who made it; absent: nobody in particular"),
+    Column("created_at", Float, nullable=False, comment="of the first of the changes that it gathers"),
+    Column("saved_at", Float, nullable=False),
+    Column("changes", Integer, nullable=False, comment="how many were saved into it"),
+    Column("restored", Integer, comment="the earlier version that it is the same as"),
+    Column("transcript", LargeBinary, nullable=False, comment="JSON, compressed; speakers by their labels"),
+)
+
+shares = Table(
+    "shares",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_hash", Text, nullable=False, comment="SHA-256, hex"),
+    _of_job(),
+    Column("owner", Text),
+    Column("media", Boolean, nullable=False, comment="whether the recording may be heard, too"),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("revoked_at", Float),
+    Index("idx_shares_token_hash", "token_hash", unique=True),
+    Index("idx_shares_job_id", "job_id"),
 )
 
 enhancements = Table(
@@ -230,6 +269,64 @@ api_keys = Table(
     Column("last_used_at", Float),
     Column("revoked_at", Float),
     Index("idx_api_keys_prefix", "prefix", unique=True),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("email", Text, nullable=False, comment="in the form in which it is compared"),
+    Column("name", Text, nullable=False),
+    Column("password", Text, nullable=False, comment="argon2id, with its parameters"),
+    Column("role", Text, nullable=False, comment="admin, user"),
+    Column("is_active", Boolean, nullable=False),
+    Column("settings", Text, nullable=False, comment="JSON: what the page remembers for them"),
+    Column("created_at", Float, nullable=False),
+    Column("password_at", Float, nullable=False, comment="when the password was last set"),
+    Column("must_change", Boolean, nullable=False, comment="somebody else set the password"),
+    Index("idx_email", "email", unique=True),  # R31 names these indexes
+    Index("idx_is_active", "is_active"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_hash", Text, nullable=False, comment="SHA-256, hex"),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE")),
+    Column("key_id", Text, ForeignKey("api_keys.id", ondelete="CASCADE"), comment="where a key signed in, not a user"),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("agent", Text, nullable=False, comment="the browser, in its own words"),
+    Index("idx_sessions_token_hash", "token_hash", unique=True),
+    Index("idx_sessions_user_id", "user_id"),
+    Index("idx_expires_at", "expires_at"),
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("subject", Text, primary_key=True, comment="a hash of the account, the address, or both"),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Float, nullable=False),
+    Index("idx_sign_in_failures_last_at", "last_at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("actor", Text, comment="owner who did it; absent: nobody known"),
+    Column("actor_name", Text, nullable=False, comment="as they were called then"),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False, comment="id of what it was done to"),
+    Column("address", Text, nullable=False),
+    Column("detail", Text, nullable=False, comment="JSON"),
+    Index("idx_audit_at", "at"),
+    Index("idx_audit_actor", "actor", "at"),
 )
 
 idempotency = Table(
