@@ -33,6 +33,10 @@ class Caller:
     """Of the key, added to that of the job."""
     admin: bool = True
     """Sees the jobs of all owners."""
+    name: str = ""
+    """What the user, or the key, is called."""
+    address: str = ""
+    """Where the request came from; empty: not by the network."""
 
     def owns(self, owner: str | None) -> bool:
         """Whether something of this owner is the caller's to see."""
