@@ -12,7 +12,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
 from stenogram.job import CHAT_DEVICE, UNFINISHED, Job, JobSource, JobState, Lane, Media, Reference
-from stenogram.store import events, references
+from stenogram.store import events, references, search
 from stenogram.store.database import Transaction
 from stenogram.store.tables import jobs, workers
 from stenogram.store.tables import results as results_table
@@ -106,6 +106,8 @@ def put(tx: Transaction, new: NewJob) -> tuple[Job, int]:
             cached=False,
         )
     )
+    if new.kind == "transcribe":
+        search.name(tx, job_id, new.media.filename if new.media else None)
     references.put(tx, job_id, new.references)
     events.add(tx, job_id, 0, [("state", {"state": "queued"})])
     if new.dedupe_key is not None:
