@@ -12,7 +12,6 @@ import logging
 import sqlite3
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +21,7 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 
 from stenogram.store import results
 from stenogram.store.database import Database, Transaction
+from stenogram.store.query import Term
 from stenogram.store.tables import jobs, transcript_versions
 from stenogram.store.tables import search_documents as table
 from stenogram.store.words import words
@@ -39,20 +39,6 @@ _PUT = text(
 _MATCHES = text("search_documents.id IN (SELECT rowid FROM search_index WHERE search_index MATCH :words)")
 _OPTIMIZE = text("INSERT INTO search_index (search_index) VALUES ('optimize')")
 _SECURE_DELETE = text("INSERT INTO search_index (search_index, rank) VALUES ('secure-delete', 1)")
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """Words that must stand beside each other; mostly one."""
-
-    words: tuple[str, ...]
-    prefix: bool
-    """The last may be the beginning of a word."""
-
-    @property
-    def needle(self) -> str:
-        """How they stand in a text in which every word has a space on both sides."""
-        return f" {' '.join(self.words)}" + ("" if self.prefix else " ")
 
 
 class Place(NamedTuple):
