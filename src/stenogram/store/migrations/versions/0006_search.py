@@ -18,7 +18,7 @@ depends_on = None
 # where a row goes because its job goes.
 _PUT = "INSERT INTO search_index (rowid, name, body) VALUES (new.id, new.name, new.body);"
 _TAKE = "INSERT INTO search_index (search_index, rowid, name, body) VALUES ('delete', old.id, old.name, old.body);"
-_TABLE = "name, body, content='search_documents', content_rowid='id', tokenize='ascii', columnsize=0"
+_TABLE = "name, body, content='search_documents', content_rowid='id', tokenize='ascii', columnsize=0, prefix='1 2'"
 _SQLITE = (
     f"CREATE VIRTUAL TABLE search_index USING fts5 ({_TABLE})",
     f"CREATE TRIGGER search_put AFTER INSERT ON search_documents BEGIN {_PUT} END",
