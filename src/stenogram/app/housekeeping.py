@@ -25,6 +25,7 @@ _INDEXED_AT_ONCE = 10
 _TELL_EVERY = 100
 _BREATH_S = 0.05
 """Between two batches, so that others can write."""
+_HOUR_S = 3600.0
 _DAY_S = 86_400.0
 
 
@@ -117,15 +118,16 @@ def index_old(house: House, stop: threading.Event | None = None) -> int:
 def keep_tidy(house: House, stop: threading.Event) -> None:
     """Tidy at the start of what killed uploads left, and all once a minute until ``stop``; for a thread of its own.
 
-    The index of words is completed at the start, and settled then and once a day.
+    At the start, and once an hour, the index of words is completed and forgets what was deleted.
     """
     house.media.sweep()
     settled_at: float | None = None
     while True:
         try:
-            if settled_at is None or time.monotonic() - settled_at > _DAY_S:
+            if settled_at is None or time.monotonic() - settled_at > _HOUR_S:
                 index_old(house, stop)
-                search.settle(house.db)
+                if search.settle(house.db):
+                    house.db.forget_log()
                 settled_at = time.monotonic()
             else:
                 tidy(house)
