@@ -10,9 +10,11 @@ from dataclasses import asdict
 
 import msgspec
 
+from stenogram.accounts import audit
 from stenogram.app import enhancing, enrol, transcripts
 from stenogram.app.house import House
 from stenogram.errors import StenogramError
+from stenogram.store import audit as audit_rows
 from stenogram.store import idempotency, jobs
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,8 @@ def retire(house: House) -> int:
             house.media.delete(job.media.url)
     with house.db.write() as tx:
         jobs.remove(tx, [job.id for job in old])
+        for job in old:
+            audit.note(tx, None, "job_deleted", job.id, name=audit.ITSELF, owner=job.owner, reason="retention_days")
     return len(old)
 
 
@@ -71,6 +75,14 @@ def _archive(url: str, lines: list[str]) -> None:
         file.writelines(line + "\n" for line in lines)
 
 
+def forget_audit(house: House) -> int:
+    """Forget entries of the audit log that are older than ``audit_days``, oldest first. Gives their number."""
+    if not house.server.audit_days:
+        return 0
+    with house.db.write() as tx:
+        return audit_rows.expire(tx, time.time() - house.server.audit_days * _DAY_S)
+
+
 def tidy(house: House) -> None:
     """Everything once, in batches until nothing is left."""
     while delete_media(house):
@@ -78,6 +90,8 @@ def tidy(house: House) -> None:
     while retire(house):
         pass
     while enrol.forget_left(house):
+        pass
+    while forget_audit(house):
         pass
     with house.db.write() as tx:
         idempotency.expire(tx, time.time() - _DAY_S)

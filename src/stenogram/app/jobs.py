@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stenogram import languages
+from stenogram.accounts import audit
 from stenogram.app import enabled, enhancing, speakers, transcripts
 from stenogram.app.house import House
 from stenogram.app.known import diarization_of
@@ -240,6 +241,7 @@ def delete(house: House, caller: Caller, job_id: str) -> None:
         house.media.delete(job.media.url)
     with house.db.write() as tx:
         jobs.remove(tx, [job_id])
+        audit.note(tx, caller, "job_deleted", job_id, owner=job.owner)
 
 
 @dataclass(frozen=True, slots=True)

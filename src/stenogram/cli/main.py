@@ -22,6 +22,7 @@ COMMANDS = {
     "serve": ("stenogram.cli.serve", "Run the server: jobs, callbacks, the OpenAI API, the dashboard."),
     "worker": ("stenogram.cli.worker", "Work for a server from another machine."),
     "keys": ("stenogram.cli.keys", "Make, list and revoke API keys of the server."),
+    "audit": ("stenogram.cli.audit", "Show who signed in, used keys, shared and deleted."),
     "db": ("stenogram.cli.db", "Bring the server's database to this version, or check it."),
     "speakers": ("stenogram.cli.speakers", "Know people by their voices: add, list, rename, remove."),
     "models": ("stenogram.cli.models", "Show, fetch and check speech-recognition models."),

@@ -26,8 +26,10 @@ from stenogram.server.hub import Hub
 from stenogram.server.limits import Limits
 from stenogram.server.openai.giveup import GivenUp
 from stenogram.server.routes import (
+    audit,
     enhance,
     jobs,
+    keys,
     live,
     llm,
     metrics,
@@ -95,7 +97,10 @@ def build(house: House) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
-    modules = (service, openai, jobs, transcriptions, enhance, speakers, models, llm, system, metrics, live)
+    modules = (
+        *(service, openai, jobs, transcriptions, enhance, speakers, models, llm),
+        *(audit, keys, system, metrics, live),
+    )
     for module in modules:
         app.include_router(module.router)
     app.mount("/web", live.static)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -10,7 +11,7 @@ from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.requests import HTTPConnection
 
-from stenogram.accounts.keys import caller_of
+from stenogram.accounts.keys import caller_of, holds
 from stenogram.errors import NotAllowed
 from stenogram.job import Caller
 from stenogram.server.guard import ANSWER_HEADERS
@@ -48,13 +49,14 @@ async def identify(connection: HTTPConnection) -> tuple[Caller, Allowance]:
     stands_open = door.stands_open()
     if stands_open is None:
         stands_open = await to_thread.run_sync(door.open_now)
+    address = connection.client.host if connection.client else ""
     if stands_open:
-        return Caller(), Allowance(settings.requests_per_minute, settings.max_concurrent)
+        return Caller(address=address), Allowance(settings.requests_per_minute, settings.max_concurrent)
     secret = key_in(connection)
     key = door.remembered(secret)
     if key is None:
-        key = await to_thread.run_sync(door.verify, secret)
-    return caller_of(key), Allowance(
+        key = await to_thread.run_sync(door.verify, secret, address)
+    return replace(caller_of(key), address=address), Allowance(
         settings.requests_per_minute if key.requests_per_minute is None else key.requests_per_minute,
         settings.max_concurrent if key.max_concurrent is None else key.max_concurrent,
     )
@@ -62,7 +64,7 @@ async def identify(connection: HTTPConnection) -> tuple[Caller, Allowance]:
 
 def may(caller: Caller, scope: str) -> bool:
     """Whether the caller has a scope; who may transcribe may read."""
-    return bool(caller.scopes & {"*", "admin", scope}) or (scope == "read" and "transcribe" in caller.scopes)
+    return holds(caller, scope)
 
 
 _BEARER = Security(HTTPBearer(auto_error=False, description="A key made by `stenogram keys create`"))
@@ -76,9 +78,8 @@ def _needs(scope: str) -> Callable[..., Any]:
         found, allowance = await identify(connection)
         if not may(found, scope):
             raise NotAllowed(cause=f"the key lacks the scope {scope}")
-        client = connection.client.host if connection.client else ""
         told: dict[str, str] = connection.scope.setdefault("state", {}).setdefault(ANSWER_HEADERS, {})
-        with state_of(connection).limits.admit(found.key_id or client, allowance, told):
+        with state_of(connection).limits.admit(found.key_id or found.address, allowance, told):
             yield found
 
     return caller
