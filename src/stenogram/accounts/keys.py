@@ -114,7 +114,7 @@ def _granted(tx: Transaction, caller: Caller, key: ApiKey) -> ApiKey:
     if beyond:
         raise NotAllowed(cause=f"a key can have no scope beyond your own, such as {', '.join(beyond)}")
     key = replace(key, owner=caller.owner or "", priority=min(key.priority, caller.priority))
-    parent = keys.find_by_id(tx.connection, caller.key_id) if caller.key_id is not None else None
+    parent = keys.of_id(tx.connection, caller.key_id) if caller.key_id is not None else None
     if parent is None:
         return key
     return replace(
@@ -175,7 +175,7 @@ def revoke(db: Database, key_id: str, caller: Caller | None = None) -> str:
     """
     found = key_id.removeprefix("stn_").partition("_")[0]
     with db.write() as tx:
-        key = keys.find_by_id(tx.connection, found)
+        key = keys.of_id(tx.connection, found)
         if key is None or (caller is not None and caller.owner != key.owner and not holds(caller, "users")):
             raise NotFound(what="API key", id=found)
         if caller is not None and caller.key_id != key.id:

@@ -81,7 +81,7 @@ def find(connection: Connection, prefix: str) -> ApiKey | None:
     return _of_row(row) if row is not None else None
 
 
-def find_by_id(connection: Connection, key_id: str) -> ApiKey | None:
+def of_id(connection: Connection, key_id: str) -> ApiKey | None:
     """The key of this id."""
     row = connection.execute(_WITH_USER.where(api_keys.c.id == key_id)).first()
     return _of_row(row) if row is not None else None
