@@ -28,6 +28,7 @@ from stenogram.server.openai.giveup import GivenUp
 from stenogram.server.routes import (
     audit,
     enhance,
+    exports,
     jobs,
     keys,
     live,
@@ -98,7 +99,7 @@ def build(house: House) -> FastAPI:
     )
     errors.install(app)
     modules = (
-        *(service, openai, jobs, transcriptions, enhance, speakers, models, llm),
+        *(service, openai, jobs, transcriptions, exports, enhance, speakers, models, llm),
         *(audit, keys, system, metrics, live),
     )
     for module in modules:
