@@ -27,6 +27,7 @@ from stenogram.server.limits import Limits
 from stenogram.server.openai.giveup import GivenUp
 from stenogram.server.routes import (
     audit,
+    documents,
     enhance,
     exports,
     jobs,
@@ -37,6 +38,7 @@ from stenogram.server.routes import (
     models,
     openai,
     service,
+    shares,
     speakers,
     system,
     transcriptions,
@@ -99,8 +101,8 @@ def build(house: House) -> FastAPI:
     )
     errors.install(app)
     modules = (
-        *(service, openai, jobs, transcriptions, exports, enhance, speakers, models, llm),
-        *(audit, keys, system, metrics, live),
+        *(service, openai, jobs, transcriptions, documents, exports, enhance, speakers, models, llm),
+        *(audit, keys, shares, system, metrics, live),
     )
     for module in modules:
         app.include_router(module.router)
