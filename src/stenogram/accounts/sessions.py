@@ -68,6 +68,12 @@ class Visit:
         return self.user.is_active if self.user is not None else self.key is not None and self.key.valid(now)
 
     @property
+    def expires_at(self) -> float:
+        """When it ends, unless it is used before, Unix seconds."""
+        ends = self.key.expires_at if self.key is not None else None
+        return self.session.expires_at if ends is None else min(self.session.expires_at, ends)
+
+    @property
     def caller(self) -> Caller:
         """Who asks with it."""
         if self.key is not None:
@@ -138,8 +144,6 @@ class Sessions:
                 raise NotAuthenticated
             user = users.find(connection, session.user_id) if session.user_id is not None else None
             key = keys.of_id(connection, session.key_id) if session.key_id is not None else None
-            if key is not None and users.is_stopped(connection, key.owner):
-                key = None
         visit = Visit(session, user, key)
         if not visit.valid(self.clock()):
             raise NotAuthenticated

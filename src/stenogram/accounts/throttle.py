@@ -77,7 +77,9 @@ def begin(tx: Transaction, account: str | None, address: str, now: float) -> Att
         if account is not None:
             frees[_COUNTED + _hash(f"account {account}")] = FREE_ON_ACCOUNT
     found = failures.take(tx, frees.keys(), now)
-    wait = max(found[subject].last_at + wait_s(left(found[subject], now), free) - now for subject, free in frees.items())
+    wait = max(
+        found[subject].last_at + wait_s(left(found[subject], now), free) - now for subject, free in frees.items()
+    )
     if wait > 0:
         raise SignInSlowed(retry_after_s=math.ceil(wait))
     for subject, free in frees.items():

@@ -68,9 +68,7 @@ def remove(tx: Transaction, ids: Sequence[str]) -> int:
     return tx.connection.execute(delete(sessions).where(sessions.c.id.in_(ids))).rowcount
 
 
-def remove_of(
-    tx: Transaction, *, user_id: str | None = None, key_id: str | None = None, but: str | None = None
-) -> int:
+def remove_of(tx: Transaction, *, user_id: str | None = None, key_id: str | None = None, but: str | None = None) -> int:
     """End the sessions of a user, or of a key, all but one of them; gives their number."""
     theirs = _of_whom(user_id, key_id)
     wanted = theirs if but is None else theirs & (sessions.c.id != but)

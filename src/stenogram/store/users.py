@@ -85,12 +85,6 @@ def exist(connection: Connection) -> bool:
     return connection.execute(select(users.c.id).limit(1)).first() is not None
 
 
-def is_stopped(connection: Connection, owner: str) -> bool:
-    """Whether the owner of something is a user who may not enter any more."""
-    stopped = select(users.c.id).where(users.c.id == owner, users.c.is_active.is_(False))
-    return connection.execute(stopped).first() is not None
-
-
 def listing(connection: Connection) -> Sequence[Known]:
     """Every user, oldest first."""
     seen = select(func.max(sessions.c.seen_at)).where(sessions.c.user_id == users.c.id).scalar_subquery()
@@ -107,7 +101,9 @@ def listing(connection: Connection) -> Sequence[Known]:
 def active_admins(tx: Transaction) -> list[str]:
     """Ids of the admins who can sign in; nobody changes them until the end of the transaction."""
     active = (users.c.role == "admin") & users.c.is_active.is_(True)
-    return list(tx.connection.execute(select(users.c.id).where(active).order_by(users.c.id).with_for_update()).scalars())
+    return list(
+        tx.connection.execute(select(users.c.id).where(active).order_by(users.c.id).with_for_update()).scalars()
+    )
 
 
 def change(tx: Transaction, user: User) -> None:
