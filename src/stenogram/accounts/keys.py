@@ -16,14 +16,15 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from cachetools import TTLCache
 
 from stenogram.accounts import audit
 from stenogram.accounts.audit import COMMAND_LINE
 from stenogram.errors import (
-    Conflict,
     DatabaseError,
+    NoAccounts,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -31,7 +32,7 @@ from stenogram.errors import (
     StorageError,
 )
 from stenogram.job import Caller
-from stenogram.store import keys
+from stenogram.store import keys, users
 from stenogram.store.database import Database, Transaction
 from stenogram.store.keys import ApiKey
 
@@ -49,8 +50,11 @@ SCOPES = {
 USER_SCOPES = frozenset({"transcribe", "read"})
 """What a user may who is no admin: their keys can do no more, whatever scopes they were made with."""
 
+Mode = Literal["open", "keys", "accounts"]
+"""Who may enter: everybody, for there is neither key nor user; who has a key; users, and who has a key."""
+
 KNOWN_FOR_S = 5.0
-"""What was read of keys is believed for so long: a revocation, or the very first key, is felt after it."""
+"""What was read of keys and users is believed for so long: a revocation, or the very first one, is felt after it."""
 USE_AUDITED_EVERY_S = 3600.0
 """The use of a key goes into the audit log so often, for each address that it comes from."""
 MOST_PRIORITY = 100
@@ -127,7 +131,7 @@ def _granted(tx: Transaction, caller: Caller, key: ApiKey) -> ApiKey:
 
 def _may_manage(caller: Caller) -> None:
     if caller.owner is None:
-        raise Conflict(what="API keys", cause="the first one is made by: stenogram keys create --name NAME")
+        raise NoAccounts(cause="the first key is made by: stenogram keys create --name NAME")
     if caller.key_id is not None and not holds(caller, "users"):  # else one that leaked could live on in another
         raise NotAllowed(cause="a key without the scope users makes and revokes no others; sign in as a user")
 
@@ -198,7 +202,7 @@ class Doorkeeper:
         self._db = db
         self._clock = clock
         self._known: TTLCache[str, ApiKey] = TTLCache(maxsize=1024, ttl=KNOWN_FOR_S, timer=timer)
-        self._locked: TTLCache[str, bool] = TTLCache(maxsize=1, ttl=KNOWN_FOR_S, timer=timer)
+        self._mode: TTLCache[str, Mode] = TTLCache(maxsize=1, ttl=KNOWN_FOR_S, timer=timer)
         self._audited: TTLCache[tuple[str, str], bool] = TTLCache(maxsize=4096, ttl=USE_AUDITED_EVERY_S, timer=timer)
         self._lock = threading.Lock()
 
@@ -209,27 +213,32 @@ class Doorkeeper:
         return key if key is not None and key.valid(self._clock()) else None
 
     def stands_open(self) -> bool | None:
-        """Whether no key exists, so that everybody may enter; None: not known without asking the database."""
+        """Whether neither key nor user exists, so that everybody may enter; None: not known without the database."""
         with self._lock:
-            locked = self._locked.get("")
-        return None if locked is None else not locked
+            mode = self._mode.get("")
+        return None if mode is None else mode == "open"
 
     def open_now(self) -> bool:
-        """Whether no key exists. Raises ``DatabaseUnavailable``."""
-        known = self.stands_open()
-        if known is not None:
-            return known
-        with self._db.read() as connection:
-            locked = keys.exist(connection)
+        """Whether neither key nor user exists. Raises ``DatabaseUnavailable``."""
+        return self.mode() == "open"
+
+    def mode(self) -> Mode:
+        """Who may enter. Raises ``DatabaseUnavailable``."""
         with self._lock:
-            self._locked[""] = locked
-        return not locked
+            mode = self._mode.get("")
+        if mode is not None:
+            return mode
+        with self._db.read() as connection:
+            mode = "accounts" if users.exist(connection) else "keys" if keys.exist(connection) else "open"
+        with self._lock:
+            self._mode[""] = mode
+        return mode
 
     def forget(self) -> None:
-        """Believe nothing any more: a key was made or revoked in this process, which is felt at once."""
+        """Believe nothing any more that was read before: something has changed."""
         with self._lock:
             self._known.clear()
-            self._locked.clear()
+            self._mode.clear()
 
     def verify(self, secret: str | None, address: str = "") -> ApiKey:
         """The key that opens; ``address``: where it came from, for the audit log.

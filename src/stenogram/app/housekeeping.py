@@ -15,12 +15,14 @@ from stenogram.app import enhancing, enrol, transcripts
 from stenogram.app.house import House
 from stenogram.errors import StenogramError
 from stenogram.store import audit as audit_rows
-from stenogram.store import idempotency, jobs
+from stenogram.store import idempotency, jobs, shares
 
 log = logging.getLogger(__name__)
 
 FAILED_MEDIA_S = 7 * 86_400.0
 """The recording of a failed job, which may be tried again, is kept so long where it would have been deleted."""
+_EXPIRED_SHARES_S = 30 * 86_400.0
+"""Links that have expired are listed so long."""
 _EVERY_S = 60.0
 _DAY_S = 86_400.0
 
@@ -95,6 +97,7 @@ def tidy(house: House) -> None:
         pass
     with house.db.write() as tx:
         idempotency.expire(tx, time.time() - _DAY_S)
+        shares.expire(tx, time.time() - _EXPIRED_SHARES_S)
 
 
 def keep_tidy(house: House, stop: threading.Event) -> None:

@@ -38,6 +38,11 @@ class Visit:
     caller: Caller
     """With the right to read what the owner of the job may read; it is for ``job`` alone that it may be used."""
 
+    @property
+    def title(self) -> str | None:
+        """What the recording is called: by its file only where the owner gave it no title."""
+        return self.job.title or self.job.filename
+
 
 def create(house: House, caller: Caller, job_id: str, days: int, *, media: bool) -> tuple[str, Share]:
     """Make a link to the transcript of a job, good for so many days; its token is told here and never again.
@@ -97,6 +102,8 @@ def follow(house: House, token: str, address: str = "") -> Visit:
         job = jobs.find(house, caller, share.job_id)
     except NotFound as error:
         raise _nothing() from error
+    if job.deleted_at is not None:
+        raise _nothing()
     _note_opening(house, share, now, address)
     return Visit(share, job, caller)
 

@@ -355,4 +355,6 @@ def of_row(row: Row[Any], position: int | None = None, wait: float | None = None
         cached=row.cached,
         token_count=row.token_count,
         gpu=json.loads(row.gpu) if row.gpu else None,
+        title=row.title,
+        deleted_at=row.deleted_at,
     )

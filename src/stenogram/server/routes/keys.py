@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from stenogram.accounts import keys
 from stenogram.accounts.keys import Wish
-from stenogram.server.auth import Reader
+from stenogram.server.auth import Anyone
 from stenogram.server.errors import ANSWERS
 from stenogram.server.state import state_of
 from stenogram.store.keys import ApiKey, KeyState
@@ -58,7 +58,7 @@ class MadeKey(BaseModel):
 @router.get("")
 async def listing(
     request: Request,
-    caller: Reader,
+    caller: Anyone,
     everybody: Annotated[bool, Query(alias="all", description="Those of all owners; for the scope users")] = False,
 ) -> KeyList:
     """The caller's keys."""
@@ -69,7 +69,7 @@ async def listing(
 
 
 @router.post("", status_code=201)
-async def create(request: Request, caller: Reader, wish: KeyWish, response: Response) -> MadeKey:
+async def create(request: Request, caller: Anyone, wish: KeyWish, response: Response) -> MadeKey:
     """Make a key for oneself. A key may do so only with the scope users, so that one that leaks has no offspring."""
     state = state_of(request)
     wanted = Wish(wish.name, scopes=wish.scopes, expires_days=wish.expires_days)
@@ -80,12 +80,12 @@ async def create(request: Request, caller: Reader, wish: KeyWish, response: Resp
 
 @router.delete("/{key_id}", status_code=204)
 async def revoke(
-    request: Request, caller: Reader, key_id: Annotated[str, Path(min_length=1, max_length=64)]
+    request: Request, caller: Anyone, key_id: Annotated[str, Path(min_length=1, max_length=64)]
 ) -> Response:
     """Make a key useless for good; of another owner only with the scope users."""
     state = state_of(request)
     await to_thread.run_sync(keys.revoke, state.house.db, key_id, caller)
-    state.door.forget()
+    state.forget_callers()
     return Response(status_code=204)
 
 

@@ -10,18 +10,22 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated
 
+import msgspec
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from stenogram.app import exporting, shares
+from stenogram.app import documents, exporting, shares
 from stenogram.app.exporting import Export
 from stenogram.app.shares import MOST_DAYS, Visit
 from stenogram.server.auth import Reader, Submitter
+from stenogram.server.documents import answer as as_answer
+from stenogram.server.documents import segment_json, speakers_json, turns_json
 from stenogram.server.errors import ANSWERS
 from stenogram.server.guard import ANSWER_HEADERS
 from stenogram.server.limits import Allowance
+from stenogram.server.routes.documents import SegmentView, SpeakerName, TurnView
 from stenogram.server.routes.exports import ExportName, Layout, Wanted, answer
 from stenogram.server.routes.jobs import JobId
 from stenogram.server.state import state_of
@@ -29,7 +33,8 @@ from stenogram.store.shares import Share
 
 router = APIRouter(prefix="/api/v1", tags=["shares"], responses=ANSWERS)
 
-_PRIVATE = {"cache-control": "private, no-cache", "x-robots-tag": "noindex, nofollow"}
+_PRIVATE = {"cache-control": "private, no-store", "x-robots-tag": "noindex, nofollow"}
+"""No proxy keeps what was read by a link, and no search engine lists it."""
 
 
 class ShareView(BaseModel):
@@ -113,7 +118,43 @@ Follower = Annotated[Visit, Depends(_follow)]
 """Somebody with a link; no key, no session."""
 
 
-@router.get("/shared/{token}/export")
+class SharedView(BaseModel):
+    """The transcript of a link, to read."""
+
+    title: str | None = Field(description="What the owner calls it; the name of the file where they do not")
+    expires_at: float = Field(description="When the link opens it no more")
+    language: str | None
+    duration: float
+    speakers: list[SpeakerName]
+    turns: list[TurnView]
+    has_media: bool = Field(description="Whether the recording may be heard, and is still here")
+    segments: list[SegmentView]
+
+
+@router.get("/shared/{token}", responses={200: {"model": SharedView}})  # noqa: FAST003 - ``Follower`` has it
+async def one(request: Request, visit: Follower) -> Response:
+    """The transcript of a link, as its owner has it now."""
+    house = state_of(request).house
+
+    def read() -> Response:
+        document = documents.read(house, visit.caller, visit.job.id)
+        transcript, names = document.transcript, document.names
+        shown = {
+            "title": visit.title,
+            "expires_at": visit.share.expires_at,
+            "language": transcript.language,
+            "duration": transcript.duration,
+            "speakers": speakers_json(transcript, names),
+            "turns": turns_json(transcript, names),
+            "has_media": visit.share.media and visit.job.media is not None,
+            "segments": [segment_json(segment, names) for segment in transcript.segments],
+        }
+        return as_answer(request, msgspec.json.encode(shown))
+
+    return await to_thread.run_sync(read)
+
+
+@router.get("/shared/{token}/export")  # noqa: FAST003 - as above
 async def export(
     request: Request,
     visit: Follower,
@@ -127,7 +168,8 @@ async def export(
 
     def make() -> Export:
         job, transcript = exporting.text_of(house, visit.caller, visit.job.id, wanted)
-        return exporting.export(replace(job, filename=visit.title), transcript, format, layout)
+        plain = replace(transcript, warnings=(), choices=())  # they are the owner's, and may name files
+        return exporting.export(replace(job, filename=visit.title), plain, format, layout)
 
     return answer(await to_thread.run_sync(make), download=download)
 
