@@ -34,6 +34,7 @@ from stenogram.server.routes import (
     jobs,
     live,
     llm,
+    me,
     metrics,
     models,
     openai,
@@ -42,6 +43,7 @@ from stenogram.server.routes import (
     speakers,
     system,
     transcriptions,
+    users,
 )
 from stenogram.server.state import State
 
@@ -111,7 +113,10 @@ def build(house: House, set_up: SetUp | None = None) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
-    modules = (service, openai, jobs, transcriptions, enhance, speakers, models, llm, session, system, metrics, live)
+    modules = (
+        *(service, openai, jobs, transcriptions, enhance, speakers, models, llm),
+        *(session, me, users, system, metrics, live),
+    )
     for module in modules:
         app.include_router(module.router)
     app.mount("/web", live.static)
