@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -61,7 +62,8 @@ def worker(**given: Any) -> None:
 
 def _settings(given: dict[str, Any]) -> tuple[Settings, ServerSettings]:
     settings, server = config.read(Settings, given), config.read(ServerSettings, given)
-    configure(10 if is_verbose() else 20, as_json=server.json_log)
+    level = logging.DEBUG if is_verbose() else logging.getLevelNamesMapping()[server.log_level.upper()]
+    configure(level, as_json=server.json_log)
     return settings, server
 
 
