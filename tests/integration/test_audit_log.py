@@ -106,7 +106,7 @@ def test_entries_are_forgotten_after_the_days_of_the_setting(house: House) -> No
     newest = audit.listing(house.db, 1)[0]
     with house.db.write() as tx:
         tx.connection.execute(update(table).where(table.c.id < newest.id).values(at=time.time() - 31 * 86_400))
-    housekeeping.tidy(house)
+    housekeeping.tidy_daily(house)
 
     assert [each.id for each in audit.listing(house.db)] == [newest.id]
 

@@ -257,7 +257,7 @@ def test_links_that_expired_long_ago_are_forgotten(site: Site) -> None:
     with site.house.db.write() as tx:
         gone = share_table.c.id == old["share"]["id"]
         tx.connection.execute(update(share_table).where(gone).values(expires_at=1.0))
-    housekeeping.tidy(site.house)
+    housekeeping.tidy_daily(site.house)
 
     assert [each.id for each in shares.listing(site.house, ANN, site.job)] == [new["share"]["id"]]
     with site.house.db.read() as connection:

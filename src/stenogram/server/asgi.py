@@ -38,6 +38,7 @@ from stenogram.server.routes import (
     keys,
     live,
     llm,
+    me,
     metrics,
     models,
     openai,
@@ -47,6 +48,7 @@ from stenogram.server.routes import (
     speakers,
     system,
     transcriptions,
+    users,
 )
 from stenogram.server.state import State
 
@@ -118,7 +120,7 @@ def build(house: House, set_up: SetUp | None = None) -> FastAPI:
     errors.install(app)
     modules = (
         *(service, openai, jobs, transcriptions, documents, exports, enhance, speakers, models, llm),
-        *(session, keys, shares, audit, system, metrics, live),
+        *(session, me, users, keys, shares, audit, system, metrics, live),
     )
     for module in modules:
         app.include_router(module.router)

@@ -90,9 +90,10 @@ def note_opening(tx: Transaction, share: Share, now: float) -> bool:
     return bool(done.rowcount)
 
 
-def expire(tx: Transaction, before: float) -> int:
-    """Forget links that expired before a time; gives their number."""
-    return tx.connection.execute(delete(shares).where(shares.c.expires_at < before)).rowcount
+def expire(tx: Transaction, before: float, limit: int = 1000) -> int:
+    """Forget links that expired before a time, so many at most; gives their number."""
+    old = select(shares.c.id).where(shares.c.expires_at < before).limit(limit)
+    return tx.connection.execute(delete(shares).where(shares.c.id.in_(old))).rowcount
 
 
 def _of_row(row: Row[Any]) -> Share:
