@@ -96,7 +96,7 @@ def tidy(house: House) -> None:
 
 
 def tidy_daily(house: House) -> None:
-    """What once a day is enough for: sessions that ended, failures to sign in of long ago, links, the log, space that is free (R31)."""
+    """What once a day is enough for: ended sessions, old failures to sign in, links and entries of the log; space (R31)."""
     moment = time.time()
     _in_batches(house, lambda tx: sessions.expire(tx, moment, _BATCH))
     _in_batches(house, lambda tx: throttle.expire(tx, moment, _BATCH))
