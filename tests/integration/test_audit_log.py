@@ -86,7 +86,7 @@ def test_deletions_are_noted_whoever_deletes_and_hold_no_names_of_files(house: H
 
     assert (by_ann.actor, by_ann.action) == ("anna", "job_deleted")
     assert (by_itself.actor, by_itself.actor_name, by_itself.subject) == (None, audit.ITSELF, old)
-    assert by_itself.detail == {"owner": "anna", "reason": "retention_days"}
+    assert by_itself.detail == {"owner": "anna", "why": "age"}
     assert "beckett" not in repr((by_itself, by_ann))
 
 

@@ -36,6 +36,7 @@ from stenogram.server.routes import (
     exports,
     jobs,
     keys,
+    library,
     live,
     llm,
     me,
@@ -119,7 +120,7 @@ def build(house: House, set_up: SetUp | None = None) -> FastAPI:
     )
     errors.install(app)
     modules = (
-        *(service, openai, jobs, transcriptions, documents, exports, enhance, speakers, models, llm),
+        *(service, openai, jobs, library, transcriptions, documents, exports, enhance, speakers, models, llm),
         *(session, me, users, keys, shares, audit, system, metrics, live),
     )
     for module in modules:
