@@ -144,6 +144,7 @@ shares = Table(
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
     Column("revoked_at", Float),
+    Column("opened_at", Float, comment="when somebody last followed it, to the hour"),
     Index("idx_shares_token_hash", "token_hash", unique=True),
     Index("idx_shares_job_id", "job_id"),
 )
