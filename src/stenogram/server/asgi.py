@@ -31,6 +31,7 @@ from stenogram.server.routes import (
     jobs,
     live,
     llm,
+    media,
     metrics,
     models,
     openai,
@@ -96,7 +97,21 @@ def build(house: House) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
-    modules = (service, openai, jobs, transcriptions, documents, enhance, speakers, models, llm, system, metrics, live)
+    modules = (
+        service,
+        openai,
+        jobs,
+        media,
+        transcriptions,
+        documents,
+        enhance,
+        speakers,
+        models,
+        llm,
+        system,
+        metrics,
+        live,
+    )
     for module in modules:
         app.include_router(module.router)
     app.mount("/web", live.static)

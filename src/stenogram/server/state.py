@@ -13,6 +13,7 @@ from stenogram.app.house import House
 from stenogram.server.board import Board
 from stenogram.server.hub import Hub
 from stenogram.server.limits import Limits
+from stenogram.server.once import Once
 from stenogram.server.openai.giveup import GivenUp
 
 
@@ -26,6 +27,8 @@ class State:
     door: Doorkeeper
     limits: Limits
     given_up: GivenUp
+    once: Once = field(default_factory=Once)
+    """Where recordings are made ready to listen to."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when the server stops, for its threads."""
 
