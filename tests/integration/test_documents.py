@@ -394,3 +394,18 @@ def test_a_long_document_comes_compressed_where_the_client_takes_it(site: Site) 
 )
 def test_who_takes_gzip(accepted: str, taken: bool) -> None:
     assert takes_gzip(accepted) is taken
+
+
+def test_search_finds_what_stands_there_now(site: Site) -> None:
+    def found(query: str) -> list[str]:
+        answer = site.http.get("/api/v1/library", params={"q": query}, headers={"x-api-key": site.keys["anna"]})
+        assert answer.status_code == 200, answer.text
+        return [item["id"] for item in answer.json()["items"]]
+
+    site.edit(0, {"replace": [0], "by": [{"text": "Salutations to you all."}]})
+    assert (found("salutations"), found("begin")) == ([site.job_id], [site.job_id])
+    site.edit(1, {"replace": [0], "by": []})
+    assert found("salutations") == []
+    site.ask("POST", "/versions/1/restore", json={"base": 2})
+    assert site.ask("POST", "/versions/0/restore", json={"base": 2}).status_code == 200
+    assert (found("salutations"), found("you all")) == ([], [site.job_id])

@@ -31,6 +31,7 @@ SCOPES = {
     "transcribe": "submit jobs, follow and cancel them, read their transcripts",
     "read": "read jobs and transcripts, change nothing",
     "models": "fetch, load, unload and remove models",
+    "users": "manage users, see and revoke the keys of all, and read the audit log",
     "admin": "all of these, and the jobs of all owners",
     "*": "the same as admin",
 }

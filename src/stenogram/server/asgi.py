@@ -29,6 +29,7 @@ from stenogram.server.routes import (
     documents,
     enhance,
     jobs,
+    library,
     live,
     llm,
     media,
@@ -97,21 +98,8 @@ def build(house: House) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
-    modules = (
-        service,
-        openai,
-        jobs,
-        media,
-        transcriptions,
-        documents,
-        enhance,
-        speakers,
-        models,
-        llm,
-        system,
-        metrics,
-        live,
-    )
+    ours = (jobs, library, media, transcriptions, documents, enhance, speakers, models, llm)
+    modules = (service, openai, *ours, system, metrics, live)
     for module in modules:
         app.include_router(module.router)
     app.mount("/web", live.static)

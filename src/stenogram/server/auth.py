@@ -90,3 +90,5 @@ Submitter = Annotated[Caller, Depends(_needs("transcribe"))]
 """May have recordings transcribed."""
 Keeper = Annotated[Caller, Depends(_needs("models"))]
 """May change which models there are."""
+Warden = Annotated[Caller, Depends(_needs("users"))]
+"""May manage users, and see the keys of all and the audit log."""
