@@ -32,7 +32,11 @@ from stenogram.server.run import check_bind
 from stenogram.store import schema
 from tests.service import keep
 
-PUBLIC = {("GET", "/"), ("HEAD", "/"), ("GET", "/health"), ("GET", "/docs"), ("GET", "/openapi.json")}
+PAGES = ("/", "/docs", "/app", "/app/absent")
+PUBLIC = {(method, path) for method in ("GET", "HEAD") for path in PAGES} | {
+    ("GET", "/health"),
+    ("GET", "/openapi.json"),
+}
 WRONG = "stn_abcdefgh_" + "x" * 43
 
 

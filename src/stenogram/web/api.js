@@ -1,9 +1,15 @@
-// Requests to the server that sent this page, with the API key where one is needed.
+// Requests to the server that sent this page: by the cookie of a session, or with an API key where one was given.
 
 const NAME = "stenogram.key";
 const TOKEN = /^[\w.~+!#$%&'*^`|-]+$/; // what may stand in a WebSocket's subprotocol
 
 let inMemory = null;
+let csrf = null;
+
+/** The token of the session, without which the server lets a cookie change nothing. */
+export function setCsrf(token) {
+  csrf = token;
+}
 
 /** Tells of `key-needed` (detail: why) and `key-changed`. */
 export const keyring = new EventTarget();
@@ -40,7 +46,7 @@ export function setKey(value) {
 
 export function headers() {
   const value = key();
-  return value ? { authorization: `Bearer ${value}` } : {};
+  return { ...(value && { authorization: `Bearer ${value}` }), ...(csrf && { "x-csrf-token": csrf }) };
 }
 
 /** The server wants a key: none was given, or not a good one; `why` in its words where it is something else. */
@@ -60,12 +66,26 @@ export function errorOf(status, body) {
   return new ApiError(status, told?.message ?? `The server answered ${status}.`, told?.code ?? null);
 }
 
-/** A good answer. Throws ApiError for another one, TypeError where there was none. */
+/**
+ * A good answer. `json` is sent as the body. Throws ApiError for another one, TypeError where there was none; 401 tells
+ * the keyring, unless `quiet`.
+ */
 export async function request(path, options = {}) {
-  const { headers: more, ...rest } = options;
-  const response = await fetch(path, { cache: "no-store", ...rest, headers: { ...headers(), ...more } });
+  const { headers: more, json, quiet = false, ...rest } = options;
+  const sent = { ...headers(), ...more };
+  if (json !== undefined) {
+    sent["content-type"] = "application/json";
+    rest.body = JSON.stringify(json);
+  }
+  const response = await fetch(path, { cache: "no-store", ...rest, headers: sent });
   if (response.ok) return response;
   const error = errorOf(response.status, await response.text());
-  if (response.status === 401) needKey();
+  error.retryAfterS = Number(response.headers.get("retry-after")) || null;
+  if (response.status === 401 && !quiet) needKey();
   throw error;
+}
+
+/** The JSON of a good answer. */
+export async function json(path, options = {}) {
+  return (await request(path, options)).json();
 }

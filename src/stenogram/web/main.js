@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { updateDevices } from "./devices.js";
 import { byId, show, text } from "./dom.js";
 import { span } from "./format.js";
+import { load as loadLanguage } from "./i18n.js";
 import { Live } from "./live.js";
 import { updateModels } from "./models.js";
 import { overview, showHealth } from "./overview.js";
@@ -82,5 +83,6 @@ document.addEventListener("visibilitychange", () => {
 });
 setInterval(tellLink, 1000);
 show(byId("forget-key"), api.key() !== null);
+await loadLanguage("en");
 uploads();
 live.start();

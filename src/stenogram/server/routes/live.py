@@ -30,6 +30,7 @@ _TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
+    ".json": "application/json",
 }
 """Told by us: what a system's own table says of ``.js`` may keep a browser from running it (Windows)."""
 _CACHING = {"cache-control": "no-cache"}
@@ -67,6 +68,13 @@ static = WebFiles(directory=WEB)
 async def page() -> Response:
     """The dashboard."""
     return FileResponse(WEB / "index.html", media_type="text/html; charset=utf-8", headers=_CACHING)
+
+
+@router.api_route("/app", methods=["GET", "HEAD"], include_in_schema=False)
+@router.api_route("/app/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
+async def app() -> Response:
+    """The page people work in; which view an address shows is told by its ``main.js``."""
+    return FileResponse(WEB / "app" / "index.html", media_type="text/html; charset=utf-8", headers=_CACHING)
 
 
 @router.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
