@@ -21,6 +21,7 @@ const ROUTES = [
   { at: /^\/app\/set-up$/, view: "set_up", open: true },
   { at: /^\/app\/shared\/(?<token>[\w-]+)$/, view: "shared", open: true },
 ];
+
 const main = byId("main");
 let shown = null; // {route, title, unmount, leave}
 let round = 0;
