@@ -50,7 +50,8 @@ function onLink(how) {
 function tellLink() {
   const silentMs = seenAt === null ? null : performance.now() - seenAt;
   const since = link === "offline" && silentMs !== null;
-  text(byId("link-text"), since ? t("dashboard.offline_since", { time: span(silentMs / 1000) }) : t(`dashboard.links.${link}`));
+  const word = link === "locked" && withAccounts() ? "signed_out" : link;
+  text(byId("link-text"), since ? t("dashboard.offline_since", { time: span(silentMs / 1000) }) : t(`dashboard.links.${word}`));
   byId("link").dataset.link = link;
   const stale = link === "offline" && (silentMs === null || silentMs > UNREACHABLE_AFTER_MS);
   document.body.classList.toggle("stale", stale);
@@ -79,6 +80,7 @@ function frame() {
   const told = session.current();
   show(byId("transcribe"), told === null || session.may("transcribe"));
   show(byId("sign-in"), withAccounts());
+  byId("use-key").classList.toggle("primary", !withAccounts()); // then signing in is what most people want
   text(byId("key-title"), t(withAccounts() ? "dashboard.sign_in_title" : "dashboard.key_title"));
   text(byId("key-label"), t(withAccounts() ? "dashboard.or_key" : "dashboard.key_label"));
 }
