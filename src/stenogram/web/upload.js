@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { byId } from "./dom.js";
+import { t } from "./i18n.js";
 import { Recording } from "./recording.js";
 
 const waiting = [];
@@ -38,6 +39,11 @@ export function uploads() {
 /** Tell each recording where its job stands: not all of them are followed by a stream of their own. */
 export function updateUploads(state) {
   for (const recording of recordings) recording.place(state);
+}
+
+/** Say what the page itself says of each recording in the language in force. */
+export function relabelUploads() {
+  for (const recording of recordings) recording.relabel();
 }
 
 function take(files) {
@@ -86,8 +92,8 @@ function send({ file, fields, recording }) {
     request.open("POST", "/api/v1/jobs");
     for (const [name, value] of Object.entries(api.headers())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => recording.sent(event.loaded, event.lengthComputable ? event.total : null);
-    request.onerror = () => reject(new Error("The upload broke off: the server cannot be reached."));
-    request.onabort = () => reject(new DOMException("The upload was cancelled.", "AbortError"));
+    request.onerror = () => reject(new Error(t("dashboard.upload_broke")));
+    request.onabort = () => reject(new DOMException("", "AbortError"));
     request.onload = () => {
       if (request.status === 202) {
         resolve(JSON.parse(request.responseText).jobs[0]);
