@@ -36,6 +36,8 @@ PAGES = ("/", "/docs", "/app", "/app/absent")
 PUBLIC = {(method, path) for method in ("GET", "HEAD") for path in PAGES} | {
     ("GET", "/health"),
     ("GET", "/openapi.json"),
+    *((method, "/api/v1/session") for method in ("GET", "POST", "DELETE")),
+    ("POST", "/api/v1/setup"),
 }
 WRONG = "stn_abcdefgh_" + "x" * 43
 
@@ -289,7 +291,7 @@ def test_a_request_that_fails_for_a_fault_carries_its_id(site: Site, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("host", "no_auth", "keys_exist", "may"),
+    ("host", "no_auth", "locked", "may"),
     [
         ("127.0.0.1", False, False, True),
         ("::1", False, False, True),
@@ -300,13 +302,13 @@ def test_a_request_that_fails_for_a_fault_carries_its_id(site: Site, monkeypatch
         ("0.0.0.0", False, True, True),  # noqa: S104 - as above
     ],
 )
-def test_listening_for_others_needs_a_key_or_a_word(host: str, no_auth: bool, keys_exist: bool, may: bool) -> None:
+def test_listening_for_others_needs_a_key_or_a_word(host: str, no_auth: bool, locked: bool, may: bool) -> None:
     server = ServerSettings(host=host, no_auth=no_auth)
     if may:
-        check_bind(server, keys_exist=keys_exist)
+        check_bind(server, locked=locked)
         return
-    with pytest.raises(NotAllowed, match=r"stenogram keys create.*--no-auth"):
-        check_bind(server, keys_exist=keys_exist)
+    with pytest.raises(NotAllowed, match=r"stenogram users create.*stenogram keys create.*--no-auth"):
+        check_bind(server, locked=locked)
 
 
 def test_a_server_that_may_not_listen_says_what_to_do_and_ends(tmp_path: Path) -> None:

@@ -6,14 +6,17 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 
 import msgspec
 
+from stenogram.accounts import throttle
 from stenogram.app import enhancing, enrol, transcripts
 from stenogram.app.house import House
 from stenogram.errors import StenogramError
-from stenogram.store import idempotency, jobs
+from stenogram.store import idempotency, jobs, sessions
+from stenogram.store.database import Transaction
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +24,10 @@ FAILED_MEDIA_S = 7 * 86_400.0
 """The recording of a failed job, which may be tried again, is kept so long where it would have been deleted."""
 _EVERY_S = 60.0
 _DAY_S = 86_400.0
+_BATCH = 1000
+"""Rows removed in one transaction: others want to write, too."""
+_SHRUNK_AT_ONCE_BYTES = 256 * 2**20
+"""A file of this size is written anew within a few seconds."""
 
 
 def delete_media(house: House, job_id: str | None = None) -> int:
@@ -83,11 +90,34 @@ def tidy(house: House) -> None:
         idempotency.expire(tx, time.time() - _DAY_S)
 
 
+def tidy_daily(house: House) -> None:
+    """What once a day is enough for: sessions that ended, failures to sign in of long ago, space that is free (R31)."""
+    moment = time.time()
+    _in_batches(house, lambda tx: sessions.expire(tx, moment, _BATCH))
+    _in_batches(house, lambda tx: throttle.expire(tx, moment, _BATCH))
+    with house.db.read() as connection:
+        busy = bool(jobs.owners(connection, "running", limit=1))
+    # Workers that could not write for longer than their lease would be taken for dead.
+    if house.db.shrink(at_once_bytes=_SHRUNK_AT_ONCE_BYTES if busy else None):
+        log.info("the database's file was written anew without what had been deleted")
+
+
+def _in_batches(house: House, remove: Callable[[Transaction], int]) -> None:
+    removed = _BATCH
+    while removed >= _BATCH:
+        with house.db.write() as tx:
+            removed = remove(tx)
+
+
 def keep_tidy(house: House, stop: threading.Event) -> None:
     """Tidy at the start of what killed uploads left, and all once a minute until ``stop``; for a thread of its own."""
     house.media.sweep()
+    daily_at = time.monotonic()
     while not stop.wait(_EVERY_S):
         try:
             tidy(house)
+            if time.monotonic() >= daily_at:
+                tidy_daily(house)
+                daily_at = time.monotonic() + _DAY_S
         except StenogramError as error:
             log.warning("housekeeping goes on later: %s", error)

@@ -21,6 +21,7 @@ COMMANDS = {
     "enhance": ("stenogram.cli.enhance", "Have a language model clean up, translate or sum up transcripts."),
     "serve": ("stenogram.cli.serve", "Run the server: jobs, callbacks, the OpenAI API, the dashboard."),
     "worker": ("stenogram.cli.worker", "Work for a server from another machine."),
+    "users": ("stenogram.cli.users", "Make, list and stop the users who sign in to the server."),
     "keys": ("stenogram.cli.keys", "Make, list and revoke API keys of the server."),
     "db": ("stenogram.cli.db", "Bring the server's database to this version, or check it."),
     "speakers": ("stenogram.cli.speakers", "Know people by their voices: add, list, rename, remove."),
