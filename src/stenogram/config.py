@@ -152,7 +152,9 @@ class ServerSettings:
     delete_library_media: bool = option(False, "Delete one that came by /api/v1 when its job has succeeded.")
     service_language: str = option("Russian", "Language of POST /transcribe where the request names none.")
     cache_scope: Literal["all", "owner"] = option(
-        "all", "Whose earlier results may answer an identical recording: those of all, or the owner's own."
+        "owner",
+        "Whose earlier results may answer an identical recording: the owner's own, or those of all, who can then tell "
+        "that somebody had it before.",
     )
     enhance: EnhanceWhen = option("auto", "Clean up the text of jobs of /api/v1; auto: what small models wrote.")
     llm_workers: int = option(
@@ -162,6 +164,10 @@ class ServerSettings:
         high=16,
     )
     retention_days: int = option(0, "Delete finished jobs after so many days; 0: keep them.", low=0)
+    audit_days: int = option(365, "Forget entries of the audit log after so many days; 0: keep them.", low=0)
+    trash_days: int = option(
+        30, "Delete what has been in the trash for so many days for good; 0: when its owner says so.", low=0
+    )
     archive_url: str | None = option(None, "Folder (any fsspec URL) that gets jobs as JSON lines before they go.")
 
     callback_allow: str = option("", "Private hosts and networks that callbacks may reach, separated by commas.")

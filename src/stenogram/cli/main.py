@@ -23,6 +23,7 @@ COMMANDS = {
     "worker": ("stenogram.cli.worker", "Work for a server from another machine."),
     "users": ("stenogram.cli.users", "Make, list and stop the users who sign in to the server."),
     "keys": ("stenogram.cli.keys", "Make, list and revoke API keys of the server."),
+    "audit": ("stenogram.cli.audit", "Show who signed in, used keys, shared and deleted."),
     "db": ("stenogram.cli.db", "Bring the server's database to this version, or check it."),
     "speakers": ("stenogram.cli.speakers", "Know people by their voices: add, list, rename, remove."),
     "models": ("stenogram.cli.models", "Show, fetch and check speech-recognition models."),

@@ -30,8 +30,13 @@ from stenogram.server.hub import Hub
 from stenogram.server.limits import Limits
 from stenogram.server.openai.giveup import GivenUp
 from stenogram.server.routes import (
+    audit,
+    documents,
     enhance,
+    exports,
     jobs,
+    keys,
+    library,
     live,
     llm,
     me,
@@ -40,6 +45,7 @@ from stenogram.server.routes import (
     openai,
     service,
     session,
+    shares,
     speakers,
     system,
     transcriptions,
@@ -114,8 +120,8 @@ def build(house: House, set_up: SetUp | None = None) -> FastAPI:
     )
     errors.install(app)
     modules = (
-        *(service, openai, jobs, transcriptions, enhance, speakers, models, llm),
-        *(session, me, users, system, metrics, live),
+        *(service, openai, jobs, library, transcriptions, documents, exports, enhance, speakers, models, llm),
+        *(session, me, users, keys, shares, audit, system, metrics, live),
     )
     for module in modules:
         app.include_router(module.router)
