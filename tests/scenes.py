@@ -115,7 +115,12 @@ def serving(house: House, port: int = 0, set_up: SetUp | None = None) -> Iterato
     import threading
 
     config = uvicorn.Config(
-        build(house, set_up), host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1
+        build(house, set_up),
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
