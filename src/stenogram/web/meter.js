@@ -26,7 +26,7 @@ export function bar(label, { role = "meter", scarce = false } = {}) {
     // a meter must have a value; a progress bar without one is "under way"
     if (known || role === "meter") track.setAttribute("aria-valuenow", value);
     else track.removeAttribute("aria-valuenow");
-    track.setAttribute("aria-valuetext", known ? told || `${value} %` : t("dashboard.not_known"));
+    track.setAttribute("aria-valuetext", told || (known ? `${value} %` : t("dashboard.not_known")));
     text(words, told);
   }
 
