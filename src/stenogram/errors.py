@@ -40,6 +40,7 @@ StenogramError              error
 │   ├── TooLarge            too_large             more bytes than the limit
 │   ├── NotFound            not_found             no such thing, or not the caller's
 │   ├── Conflict            conflict              not in this state
+│   │   └── VersionConflict version_conflict      somebody else edited it meanwhile
 │   ├── CallbackRefused     callback_refused      an address that callbacks may not reach
 │   ├── NotAuthenticated    not_authenticated     no key, or not a good one
 │   ├── NotAllowed          not_allowed           the key may not do this, or the origin may not ask it
@@ -303,6 +304,15 @@ class Conflict(RequestError):
     """{what}: {cause}."""
 
     code = "conflict"
+
+
+class VersionConflict(Conflict):
+    """The transcript was edited elsewhere: it is at version {head}, and this edit was made of version {base}.
+
+    {cause}
+    """
+
+    code = "version_conflict"
 
 
 class CallbackRefused(RequestError):

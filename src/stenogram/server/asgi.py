@@ -26,6 +26,7 @@ from stenogram.server.hub import Hub
 from stenogram.server.limits import Limits
 from stenogram.server.openai.giveup import GivenUp
 from stenogram.server.routes import (
+    documents,
     enhance,
     jobs,
     live,
@@ -95,7 +96,7 @@ def build(house: House) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
-    modules = (service, openai, jobs, transcriptions, enhance, speakers, models, llm, system, metrics, live)
+    modules = (service, openai, jobs, transcriptions, documents, enhance, speakers, models, llm, system, metrics, live)
     for module in modules:
         app.include_router(module.router)
     app.mount("/web", live.static)
