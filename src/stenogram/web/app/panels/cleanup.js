@@ -185,7 +185,9 @@ function mount(root, { document: transcript, player, context }) {
 
   /** Make the accepted changes part of the transcript: one step, which undo takes back. */
   function putIn(edits) {
-    transcript.edit(edits.map(({ segment, words }) => ({ replace: [segment.id], by: [{ text: words, speaker: segment.speaker }] })));
+    transcript.together(() => {
+      for (const { segment, words } of edits) transcript.replace([segment.id], words ? [{ text: words, speaker: segment.speaker }] : []);
+    });
     const done = t("panels.cleanup.put", { n: edits.length });
     context.announce(done);
     toast(done, { action: { label: t("common.undo"), run: () => transcript.undo() } });

@@ -103,8 +103,9 @@ function passagesOf(told, transcript) {
   const found = [];
   for (const segment of transcript.segments) {
     const points = [...segment.text];
-    const changes = (bySegment.get(segment.id) ?? []).filter((change) => fits(points, change));
-    if (changes.length || kept.has(segment.id)) found.push({ segment, changes, points, kept: kept.get(segment.id) });
+    const changes = (bySegment.get(transcript.serverId(segment.id)) ?? []).filter((change) => fits(points, change));
+    const refused = kept.get(transcript.serverId(segment.id));
+    if (changes.length || refused) found.push({ segment, changes, points, kept: refused });
   }
   return found;
 }

@@ -45,8 +45,8 @@ function mount(root, { document: transcript, context }) {
     preview,
   );
   root.addEventListener("input", changed);
-  show(enhanced.node, transcript.info?.llm_enhancement_status === "completed");
-  transcript.addEventListener("saved", later);
+  show(enhanced.node, transcript.facts.llm_enhancement_status === "completed");
+  transcript.addEventListener("state", saved);
   draw();
 
   function check(name) {
@@ -128,11 +128,15 @@ function mount(root, { document: transcript, context }) {
     }
   }
 
+  function saved() {
+    if (transcript.state === "saved") later();
+  }
+
   return {
     unmount() {
       clearTimeout(timer);
       round += 1;
-      transcript.removeEventListener("saved", later);
+      transcript.removeEventListener("state", saved);
     },
   };
 }

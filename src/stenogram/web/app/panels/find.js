@@ -110,20 +110,22 @@ function mount(root, { document: transcript, player, context }) {
   }
 
   function put(places) {
-    const bySegment = Map.groupBy ? Map.groupBy(places, ({ segment }) => segment) : grouped(places);
-    const edits = [...bySegment].map(([id, found]) => {
-      const segment = transcript.segments.find((each) => each.id === id);
-      let words = "";
-      let from = 0;
-      for (const { begin, end } of found) {
-        words += segment.text.slice(from, begin) + instead.input.value;
-        from = end;
-      }
-      words = (words + segment.text.slice(from)).replaceAll(/\s+/g, " ").trim();
-      return { replace: [id], by: words ? [{ text: words, speaker: segment.speaker }] : [] };
+    const bySegment = grouped(places);
+    transcript.together(() => {
+      for (const [id, found] of bySegment) replaceIn(transcript.find(id), found);
     });
-    transcript.edit(edits);
     search();
+  }
+
+  function replaceIn(segment, found) {
+    let words = "";
+    let from = 0;
+    for (const { begin, end } of found) {
+      words += segment.text.slice(from, begin) + instead.input.value;
+      from = end;
+    }
+    words = (words + segment.text.slice(from)).replaceAll(/\s+/g, " ").trim();
+    transcript.replace([segment.id], words ? [{ text: words, speaker: segment.speaker }] : []);
   }
 
   return {

@@ -18,7 +18,7 @@ function mount(root, { document: transcript, player, context }) {
   let told = [];
   root.append(list, fault, hint);
   load();
-  transcript.addEventListener("saved", load);
+  transcript.addEventListener("state", saved);
 
   async function load() {
     try {
@@ -107,5 +107,9 @@ function mount(root, { document: transcript, player, context }) {
     context.announce(t("panels.play_from", { time: clock(longest.start) }));
   }
 
-  return { unmount: () => transcript.removeEventListener("saved", load) };
+  function saved() {
+    if (transcript.state === "saved") load();
+  }
+
+  return { unmount: () => transcript.removeEventListener("state", saved) };
 }

@@ -17,7 +17,7 @@ function mount(root, { document: transcript, context }) {
   const list = el("ol", { class: "versions" });
   root.append(el("p", { class: "hint" }, t("panels.versions.hint")), list);
   load();
-  transcript.addEventListener("saved", load);
+  transcript.addEventListener("state", saved);
 
   async function load() {
     try {
@@ -66,5 +66,9 @@ function mount(root, { document: transcript, context }) {
     toast(t("panels.versions.back"));
   }
 
-  return { unmount: () => transcript.removeEventListener("saved", load) };
+  function saved() {
+    if (transcript.state === "saved") load();
+  }
+
+  return { unmount: () => transcript.removeEventListener("state", saved) };
 }
