@@ -54,6 +54,11 @@ class Text:
     """No segment had this id yet, nor any higher one."""
 
 
+class _Marks(msgspec.Struct):
+    touched: dict[int, int]
+    next_id: int
+
+
 def head(connection: Connection, job_id: str) -> Version | None:
     """The last version; None: nobody edited the transcript yet."""
     row = connection.execute(_versions(job_id).limit(1)).first()
@@ -80,7 +85,7 @@ def find(connection: Connection, job_id: str, number: int | None = None) -> Text
     if number != 0:
         stored = connection.execute(query.order_by(table.c.number.desc()).limit(1)).scalar()
     if stored is not None:
-        return msgspec.json.decode(zlib.decompress(stored), type=Text)
+        return _unpacked(stored)
     if number:
         return None
     found = results.find(connection, job_id)
@@ -142,7 +147,15 @@ def _next(last: Version | None) -> int:
 
 
 def _packed(text: Text) -> bytes:
-    return zlib.compress(msgspec.json.encode(text), _LEVEL)
+    """As ``results.pack`` does it, with what the next edit needs beside the fields of the transcript."""
+    fields = {name: getattr(text.transcript, name) for name in Transcript.__dataclass_fields__}
+    return zlib.compress(msgspec.json.encode({**fields, "touched": text.touched, "next_id": text.next_id}), _LEVEL)
+
+
+def _unpacked(stored: bytes) -> Text:
+    written = zlib.decompress(stored)
+    marks = msgspec.json.decode(written, type=_Marks)
+    return Text(msgspec.json.decode(written, type=Transcript), marks.touched, marks.next_id)
 
 
 def _versions(job_id: str) -> Select[Any]:
