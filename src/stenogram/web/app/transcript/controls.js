@@ -31,9 +31,9 @@ export function controls(player, { jobId, turns, hint, title }) {
   const fault = el("p", { class: "fault", role: "alert", hidden: "" });
   const picture = el("div", { class: "picture", hidden: "" }, player.media);
   const node = el(
-    "section", { class: "player", "aria-label": t("transcript.player.name") },
+    "section", { class: "deck", "aria-label": t("transcript.player.name") },
     picture, fault, close.node,
-    el("div", { class: "player-row" }, el("div", { class: "buttons" }, back, play, forward), times, overview.node, el("div", { class: "buttons end" }, rate, skip, zoom)),
+    el("div", { class: "deck-row" }, el("div", { class: "buttons" }, back, play, forward), times, overview.node, el("div", { class: "buttons end" }, rate, skip, zoom)),
   );
 
   function named(name) {

@@ -29,7 +29,6 @@ export class Editing {
     });
     listen("keydown", (event) => this.#key(event));
     listen("drop", (event) => event.preventDefault());
-    document_.addEventListener("change", ({ detail }) => this.#changed(detail), { signal });
   }
 
   unmount() {
@@ -254,8 +253,8 @@ export class Editing {
     return rect && new DOMRect(rect.right, rect.top, 0, rect.height);
   }
 
-  /** What undo and others did to the segment that is written in is in the page, too. */
-  #changed({ changed, removed, source, at }) {
+  /** The document changed, and the rows have it: what undo and others did to the text that is written in is shown, too. */
+  changed({ changed, removed, source, at }) {
     if (source === "undo" || source === "redo") {
       const { id } = this;
       const row = this.#row;

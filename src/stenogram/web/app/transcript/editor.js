@@ -1,6 +1,6 @@
 // The transcript under work: the text with its tools, its player and its panels, put together.
 
-import { el, show, text } from "../../dom.js";
+import { el, show } from "../../dom.js";
 import { t } from "../../i18n.js";
 import * as session from "../../session.js";
 import { button } from "../../ui/button.js";
@@ -73,7 +73,8 @@ export function editor(root, document_, context) {
   const pill = button({ label: t("transcript.follow"), glyph: "play", onClick: () => follow.resume() });
   pill.classList.add("follow-pill");
   show(pill, false);
-  const column = el("div", { class: "transcript-column" }, ...notices(facts, player), legend(), document_.segments.length ? lines.node : nothing());
+  const key = legend();
+  const column = el("div", { class: "transcript-column" }, ...notices(facts, player), key.node, document_.segments.length ? lines.node : nothing());
   body.append(column, panels.node);
   root.replaceChildren(title.node, tools.node, body, ...(foot ? [pill, foot.node] : []));
   tools.end.append(panels.buttons);
@@ -133,7 +134,7 @@ export function editor(root, document_, context) {
     const write = button({ label: t("transcript.tools.write"), glyph: "edit", kind: "quiet", only: true, onClick: () => setWrite(!editing.writes) });
     const keys = button({ label: t("transcript.tools.keys"), glyph: "keyboard", kind: "quiet", only: true, onClick: help });
     const end = el("div", { class: "tools-end" });
-    const own = readOnly ? [] : [undo, redo, write];
+    const own = readOnly ? [] : [undo, redo, ...(matchMedia("(any-pointer: coarse)").matches ? [write] : [])];
     const state = readOnly ? [] : [saveState(document_, { decide: () => decide(document_), announce: context.announce })];
     const node = el("div", { class: "tools", role: "toolbar", "aria-label": t("transcript.tools.name") }, ...own, keys, ...state, end);
     const setWrite = (on_) => {
@@ -156,20 +157,20 @@ export function editor(root, document_, context) {
 
   /** What the marks in the text mean, with their switch; nothing where the engine told no probabilities. */
   function legend() {
-    const told = document_.segments.some(({ words }) => words.some((word) => word[3] !== null));
+    const doubt = el("span", { class: "sample doubt" }, t("transcript.legend.doubt"));
+    const fitted = el("span", { class: "sample fitted" }, t("transcript.legend.fitted"));
     const box = el("input", { type: "checkbox" });
     box.checked = marks.shading;
     box.addEventListener("change", () => shade(box.checked));
-    const samples = [...(told ? [el("span", { class: "sample doubt" }, t("transcript.legend.doubt"))] : []), el("span", { class: "sample fitted" }, t("transcript.legend.fitted"))];
-    const node = el("p", { class: "legend hint" }, el("label", { class: "check" }, box, el("span", {}, t("transcript.legend.show"))), ...samples);
-    legend.box = box;
+    const node = el("p", { class: "legend hint" }, el("label", { class: "check" }, box, el("span", {}, t("transcript.legend.show"))), doubt, fitted);
+    show(doubt, document_.segments.some(({ words }) => words.some((word) => word[3] !== null)));
     show(node, document_.segments.length > 0);
-    return node;
+    return { node, box };
   }
 
   function shade(yes) {
     marks.shading = yes;
-    legend.box.checked = yes;
+    key.box.checked = yes;
     for (const row of lines.rows.values()) marks.mark(row);
     session.remember({ [SHADING]: yes ? null : false }).catch(() => {});
   }
@@ -187,9 +188,11 @@ export function editor(root, document_, context) {
 
   // --- what happens ------------------------------------------------------------------------------------------------
 
-  function changed({ structure, source, at }) {
+  function changed(detail) {
+    const { structure, source, at } = detail;
     colour.refresh();
     lines.refresh();
+    editing.changed(detail);
     tools.update();
     if (structure) foot?.redraw();
     if ((source === "undo" || source === "redo") && at !== null) lines.scrollTo(at, { block: "nearest" });

@@ -104,6 +104,8 @@ export function help() {
 }
 
 function combos({ always = [], reading = [], shown = [] }) {
-  const all = [...reading, ...always, ...shown].map((combo) => el("span", { class: "combo" }, ...caps(combo).map((cap) => el("kbd", {}, cap))));
-  return all.flatMap((node, index) => (index ? [" ", node] : [node]));
+  return [...reading, ...always, ...shown].map((combo) => {
+    const parts = caps(combo).flatMap((cap, index) => (index ? ["+", el("kbd", {}, cap)] : [el("kbd", {}, cap)]));
+    return el("span", { class: "combo" }, ...parts);
+  });
 }

@@ -17,6 +17,7 @@ export function decode({ rate, peaks }) {
 export class Waveform {
   node = el("div", { class: "wave", role: "slider", tabindex: "0", "aria-valuemin": "0" });
   #canvas = el("canvas", { "aria-hidden": "true" });
+  #probe = el("span", { hidden: "" }); // by which a colour of the style sheet is resolved for the canvas
   #peaks = null;
   #turns = [];
   #drawn = null; // the pictures, without what moves: {faint, full, from, to}
@@ -29,7 +30,7 @@ export class Waveform {
   constructor(player, turns, { label, zoom = 0 }) {
     Object.assign(this, { player, turns });
     this.#window = zoom;
-    this.node.append(this.#canvas);
+    this.node.append(this.#canvas, this.#probe);
     this.node.setAttribute("aria-label", label);
     this.node.classList.toggle("zoomed", zoom > 0);
     this.node.addEventListener("keydown", (event) => this.#key(event));
@@ -113,19 +114,17 @@ export class Waveform {
     const more = this.#window ? this.#window : 0;
     const [first, end] = [Math.max(0, from - more), Math.min(duration, to + more)];
     const size = Math.max(1, Math.round((end - first) * scale));
-    const style = getComputedStyle(this.node);
-    const faint = this.#bars(first, size, scale, high, style, 0.38);
-    const full = this.#bars(first, size, scale, high, style, 1);
-    this.#drawn = { faint, full, from: first, to: end, scale, width: wide, height: high, line: style.color };
+    const faint = this.#bars(first, size, scale, high, 0.4);
+    const full = this.#bars(first, size, scale, high, 1);
+    this.#drawn = { faint, full, from: first, to: end, scale, width: wide, height: high, line: this.#colour("--text") };
   }
 
-  #bars(first, size, scale, high, style, alpha) {
+  #bars(first, size, scale, high, alpha) {
     const canvas = document.createElement("canvas");
     Object.assign(canvas, { width: size, height: high });
     const context = canvas.getContext("2d");
     const ratio = devicePixelRatio || 1;
     const [bar, step] = [Math.max(1, Math.round(BAR_PX * ratio)), Math.max(2, Math.round((BAR_PX + GAP_PX) * ratio))];
-    const none = style.getPropertyValue("--wave").trim();
     context.globalAlpha = alpha;
     const colours = new Map();
     const phase = Math.round(first * scale) % step;
@@ -136,12 +135,17 @@ export class Waveform {
       while (turn < this.#turns.length && this.#turns[turn].end < middle) turn += 1;
       const who = this.#turns[turn];
       const name = who && who.start <= middle ? who.colour : null;
-      if (!colours.has(name)) colours.set(name, name ? style.getPropertyValue(name).trim() : none);
-      context.fillStyle = colours.get(name) || none;
+      if (!colours.has(name)) colours.set(name, this.#colour(name ?? "--wave"));
+      context.fillStyle = colours.get(name);
       const tall = Math.max(ratio, this.#peak(start, end) * (high - 2 * ratio));
       context.fillRect(x, (high - tall) / 2, bar, tall);
     }
     return canvas;
+  }
+
+  #colour(property) {
+    this.#probe.style.color = `var(${property})`;
+    return getComputedStyle(this.#probe).color;
   }
 
   /** The loudest in a stretch, 0..1. */
