@@ -1,12 +1,12 @@
-"""Use cases: the recordings of an owner as a library: search, titles, tags, many at once; the trash, which gives back."""
+"""Use cases: the recordings of an owner as a library: search, titles, tags, many at once; a trash that gives back."""
 
 from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypedDict
 
 from sqlalchemy import Connection
 
@@ -74,12 +74,6 @@ def facets(house: House, caller: Caller) -> Facets:
         return library.facets(connection, whose(caller))
 
 
-def find(house: House, caller: Caller, job_id: str) -> Job:
-    """A recording, in the trash or not. Raises ``NotFound``."""
-    with house.db.read() as connection:
-        return _owned(connection, caller, job_id, trashed=True)
-
-
 def labels(house: House, found: Sequence[Job]) -> dict[str, Labels]:
     """Id of a job -> its tags and the version of its transcript."""
     with house.db.read() as connection:
@@ -99,41 +93,55 @@ def _storable(text: str) -> str:
 # --- titles and tags ---
 
 
-def entitle(house: House, caller: Caller, job_id: str, title: str | None) -> None:
-    """Call a recording otherwise; nothing: by its file's name again. Raises ``NotFound``, ``OptionError``."""
-    title = _one_line(title or "")
-    if len(title) > MAX_TITLE_CHARS:
-        cause = f"must have at most {MAX_TITLE_CHARS} characters"
-        raise OptionError(name="title", value=f"{title[:40]}...", cause=cause, param="title")
-    with house.db.write() as tx:
-        library.put_title(tx, _locked(tx, caller, job_id), title or None)
-        tx.wake(f"job:{job_id}")
+class Edit(TypedDict, total=False):
+    """What is to be changed of a recording; what is left out stays."""
+
+    title: str | None
+    """None, or nothing in it: by the file's name again."""
+    tags: Sequence[str] | None
+    """In place of those that it has; None: they stay."""
 
 
-def tag(
-    house: House,
-    caller: Caller,
-    job_id: str,
-    *,
-    add: Iterable[str] = (),
-    remove: Collection[str] | Literal["all"] = (),
-) -> None:
-    """Take tags from a recording and then give it others. Raises ``NotFound``, ``OptionError``."""
-    new = [checked_tag(each) for each in add]
+def edit(house: House, caller: Caller, job_id: str, wish: Edit) -> Job:
+    """Give a recording a title or tags, all or nothing. Raises ``NotFound``, ``OptionError``."""
+    title = checked_title(wish.get("title"))
+    tags = wish.get("tags")
     with house.db.write() as tx:
         job = _locked(tx, caller, job_id)
-        library.untag(tx, job.id, None if remove == "all" else [_one_line(each) for each in remove])
-        library.tag(tx, job.id, new)
-        if len(library.labels(tx.connection, [job.id])[job.id].tags) > MAX_TAGS:
-            cause = f"a recording can have at most {MAX_TAGS} tags"
-            raise OptionError(name="tags", value=", ".join(new), cause=cause, param="tags")
+        if "title" in wish:
+            library.put_title(tx, job, title)
+        if tags is not None:
+            library.untag(tx, job_id)
+            _tag(tx, job_id, tags)
+        tx.wake(f"job:{job_id}")
+        return _owned(tx.connection, caller, job_id)
+
+
+def tag(house: House, caller: Caller, job_id: str, name: str, *, off: bool = False) -> None:
+    """Give a recording a tag, or take it ``off``. Raises ``NotFound``, ``OptionError``."""
+    with house.db.write() as tx:
+        _locked(tx, caller, job_id)
+        if off:
+            library.untag(tx, job_id, [checked_tag(name)])
+        else:
+            _tag(tx, job_id, [name])
         tx.wake(f"job:{job_id}")
 
 
-def check_tags(names: Iterable[str]) -> None:
-    """Raises ``OptionError`` for what cannot be a tag."""
-    for name in names:
-        checked_tag(name)
+def _tag(tx: Transaction, job_id: str, names: Iterable[str]) -> None:
+    library.tag(tx, job_id, [checked_tag(name) for name in names])
+    if len(library.labels(tx.connection, [job_id])[job_id].tags) > MAX_TAGS:
+        cause = f"a recording can have at most {MAX_TAGS}"
+        raise OptionError(name="tags", value=", ".join(names), cause=cause, param="tags")
+
+
+def checked_title(title: str | None) -> str | None:
+    """A title in its normal form; None where nothing is in it. Raises ``OptionError``."""
+    found = _one_line(title or "")
+    if len(found) > MAX_TITLE_CHARS:
+        cause = f"must have at most {MAX_TITLE_CHARS} characters"
+        raise OptionError(name="title", value=f"{found[:40]}...", cause=cause, param="title")
+    return found or None
 
 
 def checked_tag(name: str) -> str:
@@ -141,7 +149,7 @@ def checked_tag(name: str) -> str:
     found = _one_line(name)
     if not 0 < len(found) <= MAX_TAG_CHARS:
         cause = f"must have 1 to {MAX_TAG_CHARS} characters"
-        raise OptionError(name="tag", value=f"{found[:MAX_TAG_CHARS]}", cause=cause, param="tags")
+        raise OptionError(name="tag", value=found[:MAX_TAG_CHARS], cause=cause, param="tags")
     return found
 
 
@@ -211,8 +219,8 @@ def bulk(house: House, caller: Caller, ids: Iterable[str], action: Action, name:
         "trash": lambda job_id: trash(house, caller, job_id),
         "restore": lambda job_id: restore(house, caller, job_id),
         "purge": lambda job_id: purge(house, caller, job_id),
-        "tag": lambda job_id: tag(house, caller, job_id, add=[name or ""]),
-        "untag": lambda job_id: tag(house, caller, job_id, remove=[name or ""]),
+        "tag": lambda job_id: tag(house, caller, job_id, name or ""),
+        "untag": lambda job_id: tag(house, caller, job_id, name or "", off=True),
         "cancel": lambda job_id: jobs.cancel(house, caller, job_id),
         "retry": lambda job_id: jobs.retry(house, caller, job_id),
     }

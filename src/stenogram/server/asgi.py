@@ -40,6 +40,7 @@ from stenogram.server.routes import (
     live,
     llm,
     me,
+    media,
     metrics,
     models,
     openai,
@@ -120,7 +121,7 @@ def build(house: House, set_up: SetUp | None = None) -> FastAPI:
     )
     errors.install(app)
     modules = (
-        *(service, openai, jobs, library, transcriptions, documents, exports, enhance, speakers, models, llm),
+        *(service, openai, jobs, library, media, transcriptions, documents, exports, enhance, speakers, models, llm),
         *(session, me, users, keys, shares, audit, system, metrics, live),
     )
     for module in modules:

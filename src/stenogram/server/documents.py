@@ -94,7 +94,7 @@ def document_json(document: Document, standing: Standing) -> bytes:
     return msgspec.json.encode(
         {
             "job_id": job.id,
-            "title": getattr(job, "title", None),
+            "title": job.title,
             "filename": job.filename,
             "state": job.state,
             "version": document.version,

@@ -18,6 +18,7 @@ from stenogram.app.house import House
 from stenogram.server.board import Board
 from stenogram.server.hub import Hub
 from stenogram.server.limits import Limits
+from stenogram.server.once import Once
 from stenogram.server.openai.giveup import GivenUp
 
 
@@ -36,6 +37,8 @@ class State:
     given_up: GivenUp
     hashing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(passwords.AT_ONCE))
     """Threads for what hashes passwords: who waits for that keeps nobody from the database."""
+    once: Once = field(default_factory=Once)
+    """Where recordings are made ready to listen to."""
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when the server stops, for its threads."""
 

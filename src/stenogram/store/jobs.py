@@ -301,6 +301,12 @@ def forget_media(tx: Transaction, job_ids: Sequence[str]) -> None:
     tx.connection.execute(update(jobs).where(jobs.c.id.in_(list(job_ids))).values(media_url=None))
 
 
+def media_digest(connection: Connection, job_id: str) -> str | None:
+    """SHA-256 of the recording of a job, hex, also of one that was deleted."""
+    found: str | None = connection.execute(select(jobs.c.media_digest).where(jobs.c.id == job_id)).scalar()
+    return found
+
+
 def with_needless_media(
     connection: Connection, failed_before: float, job_id: str | None = None, limit: int = 100
 ) -> list[tuple[str, str]]:

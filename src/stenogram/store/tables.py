@@ -115,7 +115,7 @@ search_documents = Table(
     Column("speakers", Text, comment="JSON list: labels of those who speak"),
     Column("name", Text, nullable=False, comment="words of title and file name, each with a space on both sides"),
     Column("body", Text, nullable=False, comment="words of the current text, likewise"),
-    Column("segments", LargeBinary, comment="where each begins in body; id, start, text: JSON, compressed"),
+    Column("segments", LargeBinary, comment="where each begins in body; ids, starts, texts: MessagePack"),
     UniqueConstraint("job_id"),
     comment="what is searched: a row for each job that transcribes; migration 0006 has the indexes of words",
 )

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel, Field
 
 from stenogram.app import library
-from stenogram.app.library import Action
+from stenogram.app.library import Action, Edit
 from stenogram.enhancement import EnhanceStatus
 from stenogram.errors import RequestError
 from stenogram.job import JobState
@@ -104,7 +104,7 @@ class FacetsView(BaseModel):
     tags: list[TagCount]
     models: list[ModelCount]
     languages: list[LanguageCount]
-    states: dict[JobState, int] = Field(description="Those in which no recording is are left out")
+    states: dict[str, int] = Field(description="Those in which no recording is are left out")
     trash: int = Field(description="How many recordings are in the trash")
 
 
@@ -157,7 +157,7 @@ async def listing(  # noqa: PLR0913, PLR0917 - the filters
     """The caller's recordings.
 
     `q` is looked for in titles, file names and the current text of transcripts. Words are found by their beginning;
-    case, accents, and `ё` for `е` do not count. Any text is a query: nothing in it but quotation marks has a meaning.
+    case and accents do not count (`елка` finds `ёлка`). Any text is a query: nothing but quotation marks has a meaning.
     """
     wanted = Wanted(
         states=state or (),
@@ -189,7 +189,7 @@ async def facets(request: Request, caller: Reader) -> FacetsView:
         tags=[TagCount(tag=name, count=count) for name, count in found.tags.items()],
         models=[ModelCount(model=name, count=count) for name, count in found.models.items()],
         languages=[LanguageCount(language=name, count=count) for name, count in found.languages.items()],
-        states=dict(found.states),  # type: ignore[arg-type] - of the table
+        states=dict(found.states),
         trash=found.trash,
     )
 
@@ -216,15 +216,8 @@ async def change(request: Request, caller: Submitter, job_id: JobId, wish: Annot
     """Give a job a title or tags."""
     house = state_of(request).house
 
-    def write() -> JobView:
-        library.check_tags(wish.tags or ())
-        if "title" in wish.model_fields_set:
-            library.entitle(house, caller, job_id, wish.title)
-        if wish.tags is not None:
-            library.tag(house, caller, job_id, add=wish.tags, remove="all")
-        return views(house, [library.find(house, caller, job_id)])[0]
-
-    return await to_thread.run_sync(write)
+    edit = Edit(**wish.model_dump(exclude_unset=True))  # type: ignore[typeddict-item]  # the same fields
+    return await to_thread.run_sync(lambda: views(house, [library.edit(house, caller, job_id, edit)])[0])
 
 
 @router.post("/jobs/{job_id}/trash", tags=["jobs"])

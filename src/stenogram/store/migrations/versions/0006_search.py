@@ -14,11 +14,11 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-# The words stand in ``search_documents`` alone; the index has what it needs to find the rows (detail=none). Triggers
-# keep it, also where a row goes because its job goes.
+# The words stand in ``search_documents`` alone; the index says which rows and where in them. Triggers keep it, also
+# where a row goes because its job goes.
 _PUT = "INSERT INTO search_index (rowid, name, body) VALUES (new.id, new.name, new.body);"
 _TAKE = "INSERT INTO search_index (search_index, rowid, name, body) VALUES ('delete', old.id, old.name, old.body);"
-_TABLE = "name, body, content='search_documents', content_rowid='id', tokenize='ascii', detail=none, columnsize=0"
+_TABLE = "name, body, content='search_documents', content_rowid='id', tokenize='ascii', columnsize=0, prefix='1 2'"
 _SQLITE = (
     f"CREATE VIRTUAL TABLE search_index USING fts5 ({_TABLE})",
     f"CREATE TRIGGER search_put AFTER INSERT ON search_documents BEGIN {_PUT} END",
@@ -53,7 +53,7 @@ def upgrade() -> None:
             "segments",
             sa.LargeBinary(),
             nullable=True,
-            comment="where each begins in body; id, start, text: JSON, compressed",
+            comment="where each begins in body; ids, starts, texts: MessagePack",
         ),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_search_documents_job_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_search_documents")),
