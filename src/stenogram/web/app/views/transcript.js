@@ -4,12 +4,12 @@ import * as api from "../../api.js";
 import { byId, el } from "../../dom.js";
 import { explain } from "../../i18n.js";
 import * as session from "../../session.js";
-import { TranscriptDocument } from "../transcript/document.js";
-import { editor } from "../transcript/editor.js";
 import { nameOf } from "../transcript/head.js";
-import { ended, live } from "../transcript/live.js";
 
 const SAVE_BEFORE_LEAVING_MS = 3000;
+// both at once: the modules of the editor, and what it is to show
+const modules = Promise.all([import("../transcript/document.js"), import("../transcript/editor.js"), import("../transcript/live.js")]);
+modules.catch(() => {}); // told where it is awaited
 
 export async function mount(root, { job: id }, context) {
   const path = `/api/v1/jobs/${encodeURIComponent(id)}`;
@@ -20,14 +20,15 @@ export async function mount(root, { job: id }, context) {
   /** Show what there is now. */
   async function draw() {
     job = await api.json(path);
-    if (gone) return;
-    shown?.unmount();
+    const told = job.state === "succeeded" ? api.json(`/api/v1/transcriptions/${encodeURIComponent(id)}/document`) : null;
+    const [{ TranscriptDocument }, { editor }, { ended, live }] = await modules;
+    const document_ = told && (await TranscriptDocument.open(id, { told: await told, readOnly: !session.may("transcribe") }));
+    if (gone) return document_?.close();
+    shown?.unmount?.();
     shown = null;
     if (job.state === "queued" || job.state === "running") {
       shown = live(root, job, again);
-    } else if (job.state === "succeeded") {
-      const document_ = await TranscriptDocument.open(id, { readOnly: !session.may("transcribe") });
-      if (gone) return document_.close();
+    } else if (document_) {
       shown = editor(root, document_, { ...context, main: byId("main") });
     } else {
       ended(root, job, again);
