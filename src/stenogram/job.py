@@ -33,6 +33,14 @@ class Caller:
     """Of the key, added to that of the job."""
     admin: bool = True
     """Sees the jobs of all owners."""
+    user_id: str | None = None
+    """Of the user who is signed in; None also where a key asks that a user made."""
+    session_id: str | None = None
+    """Of the browser's session that asks, be it a user's or a key's."""
+    name: str = ""
+    """What the user, or the key, is called."""
+    address: str = ""
+    """Where the request came from; empty: not by the network."""
 
     def owns(self, owner: str | None) -> bool:
         """Whether something of this owner is the caller's to see."""
@@ -117,6 +125,10 @@ class Job:
     token_count: int | None = None
     gpu: Mapping[str, Any] | None = None
     """What the GPU did meanwhile, in the words of R6."""
+    title: str | None = None
+    """What its owner calls it; None: by its file's name."""
+    deleted_at: float | None = None
+    """When its owner put it into the trash; None: it is not there."""
 
     @property
     def finished(self) -> bool:

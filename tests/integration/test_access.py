@@ -36,6 +36,8 @@ PAGES = ("/", "/docs", "/app", "/app/absent")
 PUBLIC = {(method, path) for method in ("GET", "HEAD") for path in PAGES} | {
     ("GET", "/health"),
     ("GET", "/openapi.json"),
+    *((method, "/api/v1/session") for method in ("GET", "POST", "DELETE")),
+    ("POST", "/api/v1/setup"),
 }
 WRONG = "stn_abcdefgh_" + "x" * 43
 
@@ -81,20 +83,26 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
             yield Site(http, house)
 
 
-def routes(http: TestClient, **filled: str) -> list[tuple[str, str]]:
-    """Every method and path there is, documented or not."""
+def templates(http: TestClient) -> set[tuple[str, str]]:
+    """Every method and path there is, documented or not, with ``{names}`` for what is filled in."""
     app = http.app
     spec = http.get("/openapi.json").json()["paths"]
     found = {(method.upper(), path) for path, methods in spec.items() for method in methods}
     found |= {
-        (method, route.path)
+        (method, route.path.replace(":path}", "}"))
         for route in app.routes  # type: ignore[attr-defined]
         if isinstance(route, APIRoute)
         for method in route.methods or ()
     }
     assert len(found) > 25
+    return found
+
+
+def routes(http: TestClient, **filled: str) -> list[tuple[str, str]]:
+    """Every method and path there is."""
     return sorted(
-        (method, re.sub(r"{(\w+)(:path)?}", lambda part: filled.get(part[1], "absent"), path)) for method, path in found
+        (method, re.sub(r"{(\w+)}", lambda part: filled.get(part[1], "absent"), path))
+        for method, path in templates(http)
     )
 
 
@@ -289,7 +297,7 @@ def test_a_request_that_fails_for_a_fault_carries_its_id(site: Site, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("host", "no_auth", "keys_exist", "may"),
+    ("host", "no_auth", "locked", "may"),
     [
         ("127.0.0.1", False, False, True),
         ("::1", False, False, True),
@@ -300,13 +308,13 @@ def test_a_request_that_fails_for_a_fault_carries_its_id(site: Site, monkeypatch
         ("0.0.0.0", False, True, True),  # noqa: S104 - as above
     ],
 )
-def test_listening_for_others_needs_a_key_or_a_word(host: str, no_auth: bool, keys_exist: bool, may: bool) -> None:
+def test_listening_for_others_needs_a_key_or_a_word(host: str, no_auth: bool, locked: bool, may: bool) -> None:
     server = ServerSettings(host=host, no_auth=no_auth)
     if may:
-        check_bind(server, keys_exist=keys_exist)
+        check_bind(server, locked=locked)
         return
-    with pytest.raises(NotAllowed, match=r"stenogram keys create.*--no-auth"):
-        check_bind(server, keys_exist=keys_exist)
+    with pytest.raises(NotAllowed, match=r"stenogram users create.*stenogram keys create.*--no-auth"):
+        check_bind(server, locked=locked)
 
 
 def test_a_server_that_may_not_listen_says_what_to_do_and_ends(tmp_path: Path) -> None:

@@ -1,97 +1,31 @@
-"""The dashboard in a real browser, over the real server and its database.
-
-Chromium is taken from STENOGRAM_CHROMIUM, or found on the PATH. With STENOGRAM_SHOTS the pictures are kept there.
-"""
+"""The dashboard in a real browser, over the real server and its database."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
 from stenogram.accounts import keys
 from stenogram.accounts.keys import Wish
 from stenogram.app.house import House
-from stenogram.config import ServerSettings, Settings
-from stenogram.store import claims, events, results, schema, whisper_models
+from stenogram.store import claims, events, results, whisper_models
 from stenogram.types import Segment, SpeakerTurn, Transcript
 from tests import scenes
+from tests.browser import shots
 from tests.service import supervise
 
 pytestmark = pytest.mark.slow
-expect.set_options(timeout=15_000)
-WATCH_FAULTS = """
-window.faults = [];
-document.addEventListener("securitypolicyviolation", (event) => window.faults.push(`CSP: ${event.violatedDirective}`));
-"""
 SCENES = {"idle": scenes.idle, "busy": scenes.busy, "fetching": scenes.fetching, "broken": scenes.broken}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = os.environ.get("STENOGRAM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("no Chromium: install it, or name it in STENOGRAM_CHROMIUM")
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if root else [])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(viewport={"width": 1600, "height": 900}, accept_downloads=True)
-    opened.set_default_timeout(15_000)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext, url: str) -> Iterator[Page]:
-    """A page that must not complain: no error in its console, none thrown, no violation of the policy.
-
-    It is closed before the server that it follows is.
-    """
-    opened = context.new_page()
-    faults: list[str] = []
-    opened.add_init_script(WATCH_FAULTS)
-    opened.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    yield opened
-    faults += opened.evaluate("window.faults ?? []")
-    opened.close()
-    expected = re.compile(r"WebSocket connection to|status of (401|400|503)|ERR_CONNECTION|net::ERR_FAILED")
-    assert [fault for fault in faults if not expected.search(fault)] == []
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with House.open(Settings(home=str(tmp_path)), ServerSettings(worker_devices="none")) as opened:
-        schema.upgrade(opened.db)
-        yield opened
-
-
-@pytest.fixture
-def url(house: House) -> Iterator[str]:
-    with scenes.serving(house) as address:
-        yield address
 
 
 def open_live(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.locator("#link-text")).to_have_text("live")
-
-
-def shots(tmp_path: Path) -> Path:
-    """Where pictures go."""
-    return Path(os.environ.get("STENOGRAM_SHOTS") or tmp_path)
 
 
 def counter(page: Page, name: str) -> str:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stenogram.enhance.diff import apply, changes
-from stenogram.enhancement import Change, Line
+from stenogram.enhance.diff import apply, carried, changes
+from stenogram.enhancement import Change, Enhancement, Line
 from stenogram.errors import OptionError
 from stenogram.types import Segment, Transcript, Word
 
@@ -284,3 +284,57 @@ def test_four_thousand_words_are_no_trouble() -> None:
 
     assert len(found) == 400
     assert apply(of(segment), found).segments[0].text == " ".join(after)
+
+
+# --- on a transcript that was edited since ----------------------------------------------------------------------------
+
+
+def made_of(*segments: Segment, **lines: str) -> Enhancement:
+    """What a language model made of segments: ``s0="..."`` for the one with the id 0."""
+    written = [Line(segment.id, lines.get(f"s{segment.id}", segment.text)) for segment in segments]
+    return Enhancement("clean", "model", 1, tuple(written), changes(segments, written))
+
+
+def test_changes_of_what_nobody_edited_are_as_they_were() -> None:
+    segment, other = spoken("hello my world"), spoken("go to store", 1, 5.0)
+    made = made_of(segment, other, s0="Hello, my world.", s1="Go to the store.")
+
+    edited = replace(other, id=7, text="we stay")
+    assert carried(of(segment, other), made) == list(made.changes)
+    assert carried(of(segment, edited), made) == [change for change in made.changes if change.segment == 0]
+
+
+def test_a_change_moves_with_what_it_replaces() -> None:
+    segment = spoken("hello my world go to store")
+    made = made_of(segment, s0="Hello, my world. Go to the store.")
+    now = replace(segment, text="oh hello my whole world go to store")
+
+    found = carried(of(now), made)
+    assert told(found) == [
+        (3, "hello", "Hello,"),
+        (18, "world", "world."),
+        (24, "go", "Go"),
+        (30, "", "the "),
+        (30, "store", "store."),
+    ]
+    assert apply(of(now), found).text == "oh Hello, my whole world. Go to the store."
+
+
+def test_a_change_of_what_was_edited_is_left_out() -> None:
+    segment = spoken("hello my world go to store")
+    made = made_of(segment, s0="Hello, my world. Go to the store.")
+    now = replace(segment, text="hi my world go to a store")
+
+    assert apply(of(now), carried(of(now), made)).text == "hi my world. Go to a store."
+
+
+@given(st.lists(texts() | st.text(max_size=15), min_size=3, max_size=3))
+def test_whatever_was_edited_what_is_carried_fits(written: list[str]) -> None:
+    before, after, now = written
+    made = made_of(spoken(before), s0=after)
+    edited = of(replace(spoken(before), text=now, words=()))
+
+    found = carried(edited, made)
+    apply(edited, found)
+    assert {change.id for change in found} <= {change.id for change in made.changes}
+    assert now != before or found == list(made.changes)

@@ -15,7 +15,7 @@ from stenogram.diarization.rename import check_name
 from stenogram.enhance.edit import Edit, Edited, Passage, edit
 from stenogram.errors import Conflict, NotFound, VersionConflict
 from stenogram.job import Caller, Job
-from stenogram.store import results, versions
+from stenogram.store import results, search, versions
 from stenogram.store.database import Transaction
 from stenogram.store.versions import Text, Version
 from stenogram.types import Transcript
@@ -87,6 +87,7 @@ def save(house: House, caller: Caller, job_id: str, base: int, edits: Sequence[E
         )
         if label_of.names != names:
             results.name(tx, job_id, label_of.names)
+        search.index(tx, job_id, edited.transcript)
     return Saved(version, edited, label_of.names, others=base != head)
 
 
@@ -121,6 +122,7 @@ def restore(house: House, caller: Caller, job_id: str, number: int, base: int) -
             **dict.fromkeys(versions.differing(text.transcript, earlier.transcript), head + 1),
         }
         again = Text(earlier.transcript, touched, max(text.next_id, earlier.next_id))
+        search.index(tx, job_id, again.transcript)
         return versions.restore(tx, job_id, again, caller.owner, number)
 
 

@@ -19,7 +19,7 @@ from stenogram.enhance.policy import reason_to_skip
 from stenogram.enhancement import Change, EnhanceKind, EnhanceOptions, EnhanceStatus, EnhanceWhen
 from stenogram.errors import Conflict, NotFound, OptionError
 from stenogram.job import CHAT_DEVICE, Caller, Job, JobState
-from stenogram.store import claims, enhancements, jobs, results, workers
+from stenogram.store import claims, enhancements, jobs, results, versions, workers
 from stenogram.store.database import Transaction
 from stenogram.store.enhancements import Stored
 from stenogram.types import Transcript
@@ -76,13 +76,22 @@ class Report:
     transcript: Transcript | None
     stored: Stored | None
     """The last that was made; while a new one is under way, the one before."""
+    changes: tuple[Change, ...] = ()
+    """Those of the clean text that fit the transcript as it is now, where they stand in it."""
 
     @property
     def accepted(self) -> tuple[Change, ...]:
-        """The changes that the owner did not take back."""
+        """The changes that fit, and that the owner did not take back."""
+        reverted = self.stored.reverted if self.stored is not None else ()
+        return tuple(each for each in self.changes if each.id not in reverted)
+
+    @property
+    def stale(self) -> tuple[Change, ...]:
+        """The changes of what was edited since: they fit no more, and are left out."""
         if self.stored is None:
             return ()
-        return tuple(each for each in self.stored.enhancement.changes if each.id not in self.stored.reverted)
+        fitting = {change.id for change in self.changes}
+        return tuple(each for each in self.stored.enhancement.changes if each.id not in fitting)
 
     def render(self) -> Transcript:
         """The transcript with the accepted changes, or translated. Raises ``Conflict`` while there is nothing of it."""
@@ -100,8 +109,9 @@ class Report:
 def submit(house: House, caller: Caller, job_id: str, options: EnhanceOptions, *, again: bool = False) -> Asked:
     """Have a language model go over the transcript of a job.
 
-    What is under way with the same options is joined; what is done is given, unless it is to be done ``again``. Raises
-    ``NotFound``, ``Conflict`` while there is no transcript, ``OptionError`` for an unknown language.
+    What is under way with the same options is joined; what is done is given, unless the transcript was edited since, or
+    it is to be done ``again``. Raises ``NotFound``, ``Conflict`` while there is no transcript, ``OptionError`` for an
+    unknown language.
     """
     options = checked(options)
     with house.db.write() as tx:
@@ -109,12 +119,14 @@ def submit(house: House, caller: Caller, job_id: str, options: EnhanceOptions, *
         parent = _owned(tx.connection, caller, job_id)
         if results.find_stored(tx.connection, job_id) is None:
             raise Conflict(what=f"job {job_id}", cause=f"it is {parent.state}, so there is no transcript")
+        head = versions.head(tx.connection, job_id)
+        edited_at = head.saved_at if head is not None else 0.0
         same = [job for job in enhancements.jobs_about(tx.connection, [job_id]) if options_of(job) == options]
         for job in reversed(same):
             if not job.finished and not job.cancel_requested:
                 enhancements.share(tx, job)
                 return Asked(job, begun=False)
-            if job.state == "succeeded" and not again:
+            if job.state == "succeeded" and not again and (job.started_at or 0.0) >= edited_at:
                 return Asked(job, begun=False)
         return Asked(_put(house, tx, parent, options, priority=caller.priority, again=again), begun=True)
 
@@ -229,13 +241,12 @@ def report(
         standing = _standing(house, job, about, skipped)
         if standing.job is not None and standing.status == "pending" and not _somebody_works(house, connection):
             standing = replace(standing, reason="It waits for a worker, and none is there (STENOGRAM_LLM_WORKERS).")
-        return Report(
-            job=job,
-            kind=kind,
-            standing=standing,
-            transcript=transcripts.read(connection, job_id),
-            stored=enhancements.latest(connection, [each.id for each in about]),
-        )
+        transcript = transcripts.read(connection, job_id)
+        stored = enhancements.latest(connection, [each.id for each in about])
+    changes: Sequence[Change] = ()
+    if stored is not None and transcript is not None:
+        changes = diff.carried(transcript, stored.enhancement)
+    return Report(job, kind, standing, transcript, stored, tuple(changes))
 
 
 def standings(house: House, found: Sequence[Job]) -> dict[str, Standing]:

@@ -109,6 +109,20 @@ class Decoder:
         finally:
             self._give_back(child, idle=answered)
 
+    def encode(self, audio: Audio, target: Path, stop: Stop) -> None:
+        """Write decoded sound as a small mono MP3. Raises ``StorageError``, ``DecoderCrashed``, ``Cancelled``."""
+        child = self._take()
+        answered = False
+        try:
+            request = {"source": str(audio.path.absolute()), "sample_count": audio.sample_count}
+            child.send({**request, "target": str(target.absolute())})
+            reply = self._reply(child, audio.path, stop)
+            answered = True
+            if "error" in reply:
+                raise _error_in(reply, audio.path)
+        finally:
+            self._give_back(child, idle=answered)
+
     def _take(self) -> Child:
         """Get a process that waits for a file; start one where there is none."""
         with self._lock:
@@ -182,16 +196,20 @@ def _start() -> Child:
 
 def _decoded(reply: dict[str, Any], source: Path) -> Decoded:
     if "error" in reply:
-        facts = reply["facts"]
-        if issubclass(_ERRORS[reply["error"]], errors.InputError):
-            facts["path"] = source
-        raise _ERRORS[reply["error"]](**facts)
+        raise _error_in(reply, source)
     snapshot = reply["snapshot"]
     audios = tuple(
         Audio(Path(path), snapshot["sample_count"], channel)
         for path, channel in zip(snapshot["paths"], snapshot["channels"], strict=True)
     )
     return Decoded(audios, snapshot["total_s"], snapshot["busy_s"], snapshot["finished"], tuple(snapshot["warnings"]))
+
+
+def _error_in(reply: dict[str, Any], source: Path) -> StenogramError:
+    facts = reply["facts"]
+    if issubclass(_ERRORS[reply["error"]], errors.InputError):
+        facts["path"] = source
+    return _ERRORS[reply["error"]](**facts)
 
 
 def _family(kind: type[StenogramError]) -> Iterator[type[StenogramError]]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from stenogram import child
 from stenogram.audio.container import open_tracks
+from stenogram.audio.encode import encode_mp3
 from stenogram.audio.track import Report, Snapshot, TrackDecoder
 from stenogram.errors import DecoderCrashed, InputError, NoAudio, StenogramError
-from stenogram.types import DecodeOptions
+from stenogram.types import Audio, DecodeOptions
 
 MEMORY_LIMIT_BYTES = 3 * 2**30
 """Most data memory of this process (POSIX). Real files need under 0.2 GB; 8K video, while it is probed, under 2."""
@@ -26,20 +27,29 @@ def main() -> None:
 
 
 def serve(request: dict[str, Any], send: child.Send) -> None:
-    """Decode one file; write its snapshots, or its error."""
-
-    def report(snapshot: Snapshot | None) -> None:
-        send({} if snapshot is None else {"snapshot": _as_json(snapshot)})
-
+    """Decode one file, or encode what was decoded; write snapshots, the end, or the error."""
     path = Path(request["source"])
-    options = DecodeOptions(channels=request["channels"], max_duration_s=request["max_duration_s"])
     try:
-        decode_file(path, Path(request["name"]), options, report, request["first_s"])
+        if "target" in request:
+            audio = Audio(path, request["sample_count"])
+            encode_mp3(audio, Path(request["target"]), lambda: send({}))
+            send({"encoded": True})
+        else:
+            _decode(path, request, send)
     except MemoryError:
         error: StenogramError = DecoderCrashed(path=path, cause="it needs more memory than a recording may")
         _send_error(send, error)
     except StenogramError as error:
         _send_error(send, error)
+
+
+def _decode(path: Path, request: dict[str, Any], send: child.Send) -> None:
+
+    def report(snapshot: Snapshot | None) -> None:
+        send({} if snapshot is None else {"snapshot": _as_json(snapshot)})
+
+    options = DecodeOptions(channels=request["channels"], max_duration_s=request["max_duration_s"])
+    decode_file(path, Path(request["name"]), options, report, request["first_s"])
 
 
 def decode_file(path: Path, name: Path, options: DecodeOptions, report: Report, first_s: float | None = None) -> None:

@@ -1,4 +1,7 @@
-"""What a file is by its first bytes: only for the wording of errors, after FFmpeg could make nothing of it."""
+"""What a file is by its first bytes: for the wording of errors, and for the type that browsers are told.
+
+How a recording is decoded does not depend on it: that FFmpeg finds out by itself.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +56,23 @@ _MEDIA = (
     (b"\x00\x00\x01\xba", "MPEG"),
 )
 
+_TYPES = (
+    (b"RF64", "audio/wav"),
+    (b"RIFX", "audio/wav"),
+    (b"fLaC", "audio/flac"),
+    (b"ID3", "audio/mpeg"),
+    (b"FORM", "audio/aiff"),
+    (b"0&\xb2u\x8ef\xcf\x11", "video/x-ms-asf"),
+    (b"FLV\x01", "video/x-flv"),
+    (b"#!AMR", "audio/amr"),
+    (b"caff", "audio/x-caf"),
+    (b".snd", "audio/basic"),
+    (b"\x00\x00\x01\xba", "video/mpeg"),
+)
+_AUDIO_BRANDS = {b"M4A ", b"M4B ", b"F4A "}
+_SYNC = 0xFFE0
+"""The first eleven bits of a frame of MPEG audio, and of AAC in ADTS."""
+
 _CUE = re.compile(r"\d\d:\d\d[.,]\d{3} --> ")
 _UNKNOWN_SIZES = {0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0x80000000}
 """Sizes that programs write when they cannot know one (FFmpeg, SoX, arecord, browsers)."""
@@ -84,6 +104,35 @@ def media_kind(head: bytes) -> str | None:
     if head[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free"}:
         return "MP4 or QuickTime"
     return next((name for magic, name in _MEDIA if head.startswith(magic)), None)
+
+
+def media_type(head: bytes) -> str:
+    """The MIME type of a recording; never one that a browser would show or run as anything but sound or video."""
+    if head[4:8] == b"ftyp":
+        return "audio/mp4" if head[8:12] in _AUDIO_BRANDS else _quicktime(head[8:12])
+    if head[4:8] in {b"moov", b"mdat", b"wide", b"free"}:
+        return "video/quicktime"
+    if head.startswith(b"RIFF"):
+        return "video/x-msvideo" if head[8:12] == b"AVI " else "audio/wav"
+    if head.startswith(b"OggS"):
+        return "video/ogg" if b"\x80theora" in head[:512] else "audio/ogg"
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
+    found = next((kind for magic, kind in _TYPES if head.startswith(magic)), None)
+    return found or _framed(head)
+
+
+def _quicktime(brand: bytes) -> str:
+    return "video/quicktime" if brand == b"qt  " else "video/3gpp" if brand.startswith(b"3g") else "video/mp4"
+
+
+def _framed(head: bytes) -> str:
+    """The type of what has no beginning of its own, only frames or packets."""
+    first = int.from_bytes(head[:2], "big")
+    if len(head) > 1 and first & _SYNC == _SYNC:
+        return "audio/mpeg" if first & 0x0006 else "audio/aac"  # ADTS has layer 0
+    packets = head[0:565:188]
+    return "video/mp2t" if packets == b"G" * 4 else "application/octet-stream"
 
 
 def wav_length_s(head: bytes) -> float | None:

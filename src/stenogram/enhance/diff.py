@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from stenogram.enhance.alignment import matched
 from stenogram.enhance.fitting import Clock, Piece, Span, fitted, letters, tokens
-from stenogram.enhancement import Change, Line
+from stenogram.enhancement import Change, Enhancement, Line
 from stenogram.errors import OptionError
 from stenogram.types import Segment, Transcript
 
@@ -52,6 +53,51 @@ def apply(transcript: Transcript, changes: Iterable[Change]) -> Transcript:
         return transcript
     segments = (_changed(segment, by_segment.get(segment.id, [])) for segment in transcript.segments)
     return replace(transcript, segments=tuple(segments))
+
+
+def carried(transcript: Transcript, made: Enhancement) -> list[Change]:
+    """The changes of clean text on a transcript that was edited since, where they stand in it; others are left out.
+
+    A change fits as long as the stretch that it replaces stands, wherever that is now.
+    """
+    segments = {segment.id: segment for segment in transcript.segments}
+    lines = {line.segment: line.text for line in made.lines}
+    fitting: list[Change] = []
+    for number, group in groupby(made.changes, key=lambda change: change.segment):
+        changes, segment = list(group), segments.get(number)
+        if segment is None or number not in lines:
+            continue
+        original = _before(lines[number], changes)
+        if original == segment.text:
+            fitting += changes
+            continue
+        edits = list(differences(original, segment.text))
+        fitting += [moved for change in changes if (moved := _moved(change, edits, segment)) is not None]
+    return fitting
+
+
+def _before(text: str, changes: Sequence[Change]) -> str:
+    """The text that these changes, in order and all of them, made into ``text``."""
+    parts: list[str] = []
+    now = at = 0
+    for change in changes:
+        parts += [text[now : now + change.at - at], change.before]
+        now += change.at - at + len(change.after)
+        at = change.at + len(change.before)
+    return "".join([*parts, text[now:]])
+
+
+def _moved(change: Change, edits: Sequence[tuple[int, str, str]], segment: Segment) -> Change | None:
+    """A change where its stretch stands after ``edits``; None: one of them touched it."""
+    end, shift = change.at + len(change.before), 0
+    for at, gone, come in edits:
+        until = at + len(gone)
+        if (at < end and until > change.at) if change.before else at <= change.at <= until:
+            return None
+        if until <= change.at:
+            shift += len(come) - len(gone)
+    start_s, end_s = Clock(segment).time(Span(change.at + shift, end + shift))
+    return replace(change, at=change.at + shift, start=start_s, end=end_s)
 
 
 # --- texts -----------------------------------------------------------------------------------------------------------

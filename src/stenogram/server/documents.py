@@ -94,7 +94,7 @@ def document_json(document: Document, standing: Standing) -> bytes:
     return msgspec.json.encode(
         {
             "job_id": job.id,
-            "title": getattr(job, "title", None),
+            "title": job.title,
             "filename": job.filename,
             "state": job.state,
             "version": document.version,
@@ -106,10 +106,7 @@ def document_json(document: Document, standing: Standing) -> bytes:
             "engine": transcript.engine,
             "warnings": transcript.warnings,
             "speakers": speakers_json(transcript, names),
-            "turns": [
-                {"start": turn.start, "end": turn.end, "speaker": names.get(turn.speaker, turn.speaker)}
-                for turn in transcript.turns
-            ],
+            "turns": turns_json(transcript, names),
             "has_media": job.media is not None,
             "llm_enhancement_status": standing.status,
             "llm_enhancement_reason": standing.reason,
@@ -140,6 +137,14 @@ def speakers_json(transcript: Transcript, names: Mapping[str, str]) -> list[dict
     parts.sort(key=lambda part: part.start)
     labels = dict.fromkeys(part.speaker for part in parts if part.speaker is not None)
     return [{"label": label, "name": names.get(label, label)} for label in labels]
+
+
+def turns_json(transcript: Transcript, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Who speaks when."""
+    return [
+        {"start": turn.start, "end": turn.end, "speaker": names.get(turn.speaker, turn.speaker)}
+        for turn in transcript.turns
+    ]
 
 
 def segment_json(segment: Segment, names: Mapping[str, str]) -> dict[str, Any]:

@@ -105,6 +105,21 @@ results = Table(
     Column("skipped", Text, comment="why no language model went over it"),
 )
 
+search_documents = Table(
+    "search_documents",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("model", Text, comment="that the transcript is of"),
+    Column("language", Text, comment="that was spoken, ISO 639-1"),
+    Column("speakers", Text, comment="JSON list: labels of those who speak"),
+    Column("name", Text, nullable=False, comment="words of title and file name, each with a space on both sides"),
+    Column("body", Text, nullable=False, comment="words of the current text, likewise"),
+    Column("segments", LargeBinary, comment="where each begins in body; ids, starts, texts: MessagePack"),
+    UniqueConstraint("job_id"),
+    comment="what is searched: a row for each job that transcribes; migration 0006 has the indexes of words",
+)
+
 transcript_versions = Table(
     "transcript_versions",
     metadata,
@@ -129,6 +144,7 @@ shares = Table(
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
     Column("revoked_at", Float),
+    Column("opened_at", Float, comment="when somebody last followed it, to the hour"),
     Index("idx_shares_token_hash", "token_hash", unique=True),
     Index("idx_shares_job_id", "job_id"),
 )

@@ -7,12 +7,12 @@ who has seen what, and not every one of them can be read again.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from stenogram.store import jobs, results
 from stenogram.store.database import Transaction
@@ -54,16 +54,15 @@ class Text:
     """No segment had this id yet, nor any higher one."""
 
 
+class _Marks(msgspec.Struct):
+    touched: dict[int, int]
+    next_id: int
+
+
 def head(connection: Connection, job_id: str) -> Version | None:
     """The last version; None: nobody edited the transcript yet."""
     row = connection.execute(_versions(job_id).limit(1)).first()
     return _of_row(row) if row is not None else None
-
-
-def heads(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
-    """Id of a job -> number of the last version of its transcript, where somebody edited it."""
-    query = select(table.c.job_id, func.max(table.c.number)).where(table.c.job_id.in_(list(job_ids)))
-    return {job_id: number for job_id, number in connection.execute(query.group_by(table.c.job_id))}  # noqa: C416 - rows are not pairs to mypy
 
 
 def listing(connection: Connection, job_id: str) -> list[Version]:
@@ -80,7 +79,7 @@ def find(connection: Connection, job_id: str, number: int | None = None) -> Text
     if number != 0:
         stored = connection.execute(query.order_by(table.c.number.desc()).limit(1)).scalar()
     if stored is not None:
-        return msgspec.json.decode(zlib.decompress(stored), type=Text)
+        return _unpacked(stored)
     if number:
         return None
     found = results.find(connection, job_id)
@@ -142,7 +141,15 @@ def _next(last: Version | None) -> int:
 
 
 def _packed(text: Text) -> bytes:
-    return zlib.compress(msgspec.json.encode(text), _LEVEL)
+    """As ``results.pack`` does it, with what the next edit needs beside the fields of the transcript."""
+    fields = {name: getattr(text.transcript, name) for name in Transcript.__dataclass_fields__}
+    return zlib.compress(msgspec.json.encode({**fields, "touched": text.touched, "next_id": text.next_id}), _LEVEL)
+
+
+def _unpacked(stored: bytes) -> Text:
+    written = zlib.decompress(stored)
+    marks = msgspec.json.decode(written, type=_Marks)
+    return Text(msgspec.json.decode(written, type=Transcript), marks.touched, marks.next_id)
 
 
 def _versions(job_id: str) -> Select[Any]:

@@ -22,7 +22,7 @@ export function bar(label, { role = "meter", scarce = false } = {}) {
     // a meter must have a value; a progress bar without one is "under way"
     if (known || role === "meter") track.setAttribute("aria-valuenow", value);
     else track.removeAttribute("aria-valuenow");
-    track.setAttribute("aria-valuetext", known ? told || `${value} %` : "not known");
+    track.setAttribute("aria-valuetext", told || (known ? `${value} %` : "not known"));
     text(words, told);
   }
 

@@ -77,6 +77,7 @@ class ChangeView(BaseModel):
     start: float = Field(description="Time of the words it concerns, seconds")
     end: float
     accepted: bool
+    stale: bool = Field(description="What it replaces was edited since: it is left out")
 
 
 class UsageView(BaseModel):
@@ -103,6 +104,7 @@ class EnhancementView(BaseModel):
     text_with_accepted: str | None = Field(description="Without those that were taken back")
     kept: list[KeptView] = Field(description="What the guard did not let pass")
     changes: list[ChangeView]
+    stale: int = Field(description="How many of them fit no more, for what they replace was edited since")
     document: dict[str, Any] | None = Field(description="A summary, a title, or chapters")
     usage: UsageView | None
 
@@ -202,7 +204,7 @@ def view(report: Report) -> EnhancementView:
     standing, made = report.standing, report.stored.enhancement if report.stored else None
     found: Mapping[str, Any] = {}
     if report.stored is not None and made is not None:
-        is_text = made.document is None
+        is_text, stale = made.document is None, {change.id for change in report.stale}
         found = {
             "model": made.model,
             "language": made.language,
@@ -219,9 +221,11 @@ def view(report: Report) -> EnhancementView:
                     start=change.start,
                     end=change.end,
                     accepted=change.id not in report.stored.reverted,
+                    stale=change.id in stale,
                 )
-                for change in made.changes
+                for change in sorted((*report.changes, *report.stale), key=lambda change: change.id)
             ],
+            "stale": len(stale),
             "document": dict(made.document) if made.document is not None else None,
             "usage": UsageView(
                 prompt_tokens=made.usage.prompt_tokens,
@@ -240,5 +244,5 @@ def view(report: Report) -> EnhancementView:
         if standing.status == "failed"
         else None,
         progress=1.0 if standing.status == "completed" else standing.job.progress if standing.job else 0.0,
-        **{**nothing, "kept": [], "changes": [], **found},
+        **{**nothing, "kept": [], "changes": [], "stale": 0, **found},
     )

@@ -8,7 +8,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from stenogram.app import jobs
+from stenogram.app import jobs, transcripts
 from stenogram.app.jobs import Order
 from stenogram.errors import RequestError
 from stenogram.formats import service
@@ -17,7 +17,7 @@ from stenogram.server.auth import Reader, Submitter
 from stenogram.server.errors import ANSWERS
 from stenogram.server.forms import FILE, form_body, receive
 from stenogram.server.state import state_of
-from stenogram.store import callbacks, results
+from stenogram.store import callbacks
 from stenogram.store import jobs as job_rows
 from stenogram.types import DiarizeOptions, RunOptions, TranscribeOptions
 
@@ -114,7 +114,7 @@ async def status(request: Request, caller: Reader, job_id: Annotated[str, Query(
     def read() -> dict[str, Any]:
         job = jobs.find(house, caller, job_id)
         with house.db.read() as connection:
-            transcript = results.find(connection, job_id) if job.state == "succeeded" else None
+            transcript = transcripts.read(connection, job_id) if job.state == "succeeded" else None
             sent = callbacks.of_job(connection, job_id)
         if sent is None:
             return service.status(job, transcript)

@@ -51,7 +51,7 @@ async function draw({ focus = true } = {}) {
   const before = shown;
   shown = null;
   before?.unmount?.();
-  if (session.signedOut() && !route?.open) {
+  if ((session.signedOut() || session.mustChange()) && !route?.open) {
     return navigate(`/app/sign-in?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`, { replace: true });
   }
   places();
@@ -113,10 +113,13 @@ document.addEventListener("click", (event) => {
 addEventListener("popstate", () => draw());
 language.addEventListener("change", () => shown && draw({ focus: false }));
 api.keyring.addEventListener("key-needed", async () => {
-  if (location.pathname.startsWith("/app/s")) return; // signing in, setting up, shared: they tell it themselves
+  if (/^\/app\/(sign-in|set-up|shared)/.test(location.pathname)) return; // signing in, setting up, shared: they tell it themselves
   await session.load().catch(() => {});
   if (session.signedOut()) draw();
 });
+
+const first = ROUTES.find(({ at }) => at.test(location.pathname));
+if (first) import(`./views/${first.view}.js`).catch(() => {}); // on its way while the rest is asked for; `draw` tells of faults
 
 try {
   await loadLanguage();

@@ -261,7 +261,9 @@ export class TranscriptDocument extends EventTarget {
 
   /** What the server has not got, as `[{old, now, after, edit}]` with the edit as it is sent. */
   #unsaved() {
-    return difference(this.#synced, this.segments).map((group) => ({ ...group, edit: this.#edit(group) }));
+    const known = new Map(this.#synced.map((segment) => [segment.id, segment]));
+    const written = this.segments.map((segment) => segment.text ? segment : known.get(segment.id)); // one being retyped waits
+    return difference(this.#synced, written.filter(Boolean)).map((group) => ({ ...group, edit: this.#edit(group) }));
   }
 
   #edit({ old, now, after }) {
@@ -276,9 +278,9 @@ export class TranscriptDocument extends EventTarget {
   }
 
   /** The server took these in and answers with its segments, whose words it fitted. */
-  #saved(groups, { version, edits }) {
+  #saved(groups, { version, edits, speakers, saved_at }) {
     this.version = version;
-    this.facts.version = version;
+    Object.assign(this.facts, { version, head: version, edited_at: saved_at, ...(speakers && { speakers }) });
     const before = this.segments;
     const synced = [...this.#synced];
     const better = new Map();
@@ -292,6 +294,7 @@ export class TranscriptDocument extends EventTarget {
     this.#synced = synced;
     this.segments = before.map((segment) => better.get(segment) ?? segment);
     this.#moved(before);
+    this.#tell("facts");
   }
 
   #fitted(segment, told) {

@@ -12,33 +12,30 @@ import hashlib
 import logging
 import os
 import re
-import secrets
 import shutil
 import sys
-import threading
 import time
 import unicodedata
 import uuid
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stenogram.errors import FileNotReadable, OptionError, StorageError, StorageFull
+from stenogram.errors import FileNotReadable, OptionError, StenogramError
 from stenogram.job import Media
+from stenogram.media.desk import Desk, translated
 
 log = logging.getLogger(__name__)
 
 _SETTING = "STENOGRAM_MEDIA_URL"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
 _PLACE = re.compile(r"\d{4}/\d{2}/[0-9a-f]{32}/[\w-]+(\.\w+)?")
 """Where recordings lie; nothing else is ever read or deleted, whatever a URL says."""
 _PLACE_DEPTH = 4
-_UNDER_WAY = re.compile(r"([0-9a-f]{16})(?:\.lock|-[0-9a-f]{32}(?:\.\w+)?)")
-_ABANDONED_S = 86_400.0
-"""A file under way whose process cannot be told is removed when nothing was written to it for so long."""
+_COPY = "_playable.mp3"
+"""Beside its recording; ``safe_name`` gives no such name."""
+_GONE = "it is not in the store any more"
 _MOST_STEM_BYTES = 80
 _MOST_ENDING_BYTES = 16
 _DEVICES = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³])", re.IGNORECASE)
@@ -60,7 +57,7 @@ class MediaStore:
         protocols = (self._files.protocol,) if isinstance(self._files.protocol, str) else self._files.protocol
         self._remote = "file" not in protocols
         self._put: dict[str, Any] = {"chunksize": _S3_PIECE_BYTES} if "s3" in protocols else {}
-        self._desk = _Desk(scratch / "media" if self._remote else Path(self._root) / ".incoming")
+        self._desk = Desk(scratch / "media" if self._remote else Path(self._root) / ".incoming")
 
     def receive(self, filename: str) -> Receiver:
         """Begin to take in a recording. Raises ``StorageError``."""
@@ -75,7 +72,7 @@ class MediaStore:
         name = self._name(url)
         if not self._remote:
             if not Path(name).is_file():
-                raise FileNotReadable(path=url, cause="it is not in the store any more")
+                raise FileNotReadable(path=url, cause=_GONE)
             yield Path(name)
             return
         copy = self._desk.place(PurePosixPath(name).suffix)
@@ -85,17 +82,57 @@ class MediaStore:
         finally:
             copy.unlink(missing_ok=True)
 
+    def size(self, url: str) -> int:
+        """Bytes of a recording, or of its playable copy.
+
+        Raises ``FileNotReadable`` where it is gone, ``StorageError`` where the store fails.
+        """
+        with self._reading(url) as name:
+            return int(self._files.size(name))
+
+    def read(self, url: str, start: int, end: int) -> bytes:
+        """Bytes ``start`` to ``end`` (exclusive) of a recording, or of its playable copy. Raises as ``size`` does."""
+        with self._reading(url) as name:
+            return bytes(self._files.cat_file(name, start=start, end=end))
+
+    def add_copy(self, url: str, make: Callable[[Path], None]) -> None:
+        """Keep what ``make`` writes as the playable copy of a recording, with which it is deleted.
+
+        Raises ``FileNotReadable`` where the recording is gone, ``StorageError``, and what ``make`` raises.
+        """
+        part, target = self._desk.place(".mp3"), self._name(copy_of(url))
+        try:
+            make(part)
+            if self._remote:
+                self._store(part, target)
+                if not self._files.exists(self._name(url)):  # it was deleted meanwhile
+                    self._files.rm_file(target)
+                    raise FileNotReadable(path=url, cause=_GONE)
+            else:
+                part.replace(target)
+        except (StenogramError, MemoryError):
+            raise
+        except FileNotFoundError as error:  # the folder went with the recording
+            raise FileNotReadable(path=url, cause=_GONE) from error
+        except Exception as error:  # each store's driver raises its own kinds
+            raise translated(url, error) from error
+        finally:
+            part.unlink(missing_ok=True)
+
     def delete(self, url: str) -> None:
-        """Remove a recording, and the folders that are empty then; one that is gone already does no harm.
+        """Remove a recording with its playable copy, and the folders that are empty then.
+
+        One that is gone already does no harm.
 
         Raises ``StorageError``, and ``FileNotReadable`` for a URL that is not of this store.
         """
         name = self._name(url)
         try:
-            with suppress(FileNotFoundError):
-                self._files.rm_file(name)
+            for each in (name, self._name(copy_of(url))):
+                with suppress(FileNotFoundError):
+                    self._files.rm_file(each)
         except Exception as error:  # each store's driver raises its own kinds
-            raise _translated(url, error) from error
+            raise translated(url, error) from error
         if not self._remote:
             with suppress(OSError):  # the first that is not empty ends it
                 for folder in list(Path(name).parents)[: _PLACE_DEPTH - 1]:
@@ -124,7 +161,7 @@ class MediaStore:
             else:
                 _move(part, Path(self._root) / url)
         except Exception as error:  # each store's driver raises its own kinds
-            raise _translated(f"the store of recordings ({url})", error) from error
+            raise translated(f"the store of recordings ({url})", error) from error
         return url
 
     def _store(self, part: Path, target: str) -> None:
@@ -140,9 +177,19 @@ class MediaStore:
         try:
             self._files.get_file(name, str(copy))
         except FileNotFoundError as error:
-            raise FileNotReadable(path=url, cause="it is not in the store any more") from error
+            raise FileNotReadable(path=url, cause=_GONE) from error
         except Exception as error:  # each store's driver raises its own kinds
-            raise _translated(url, error) from error
+            raise translated(url, error) from error
+
+    @contextmanager
+    def _reading(self, url: str) -> Iterator[str]:
+        name = self._name(url)
+        try:
+            yield name
+        except FileNotFoundError as error:
+            raise FileNotReadable(path=url, cause=_GONE) from error
+        except Exception as error:  # each store's driver raises its own kinds
+            raise translated(url, error) from error
 
     def _name(self, url: str) -> str:
         if not _PLACE.fullmatch(url):
@@ -163,7 +210,7 @@ class Receiver:
         try:
             self._file = self._path.open("xb")
         except OSError as error:
-            raise _translated(path.parent, error) from error
+            raise translated(path.parent, error) from error
 
     def write(self, data: bytes) -> None:
         """Take the next piece. Raises ``StorageError``; nothing is left then."""
@@ -171,7 +218,7 @@ class Receiver:
             self._file.write(data)
         except OSError as error:
             self.abort()
-            raise _translated(self._path.parent, error) from error
+            raise translated(self._path.parent, error) from error
         self._digest.update(data)
         self.size += len(data)
 
@@ -183,7 +230,7 @@ class Receiver:
                 os.fsync(self._file.fileno())
                 self._file.close()
             except OSError as error:
-                raise _translated(self._path.parent, error) from error
+                raise translated(self._path.parent, error) from error
             url = self._store.keep(self._path, self._filename)
         except BaseException:
             self.abort()
@@ -198,65 +245,9 @@ class Receiver:
             self._path.unlink(missing_ok=True)
 
 
-class _Desk:
-    """Files under way, in a folder that other processes use too.
-
-    Their names begin with a mark of this process, and a lock of the operating system is held on ``<mark>.lock`` while
-    it lives: so the files of a killed process are known, and removed by the next one.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._mark = secrets.token_hex(8)
-        self._lock: Any = None
-        self._taking = threading.Lock()
-
-    def place(self, suffix: str = "") -> Path:
-        """A new name for a file. Raises ``StorageError`` where the folder cannot be made."""
-        with self._taking:
-            if self._lock is None:
-                try:
-                    self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                except OSError as error:
-                    raise _translated(self.folder, error) from error
-                self.sweep()
-                self._lock = _lock_on(self._lock_file(self._mark))
-                with suppress(OSError, NotImplementedError):  # a file server without locks: then the age decides
-                    self._lock.acquire(blocking=False)
-        return self.folder / f"{self._mark}-{uuid.uuid4().hex}{suffix}"
-
-    def sweep(self) -> int:
-        """Remove what killed processes left; gives the number of files."""
-        left: defaultdict[str, list[Path]] = defaultdict(list)
-        for path in _listing(self.folder):
-            found = _UNDER_WAY.fullmatch(path.name)
-            if found and found[1] != self._mark:
-                left[found[1]].append(path)
-        return sum(self._sweep_of(self._lock_file(mark), paths) for mark, paths in left.items())
-
-    def _sweep_of(self, lock_file: Path, paths: list[Path]) -> int:
-        from filelock import Timeout
-
-        files = [path for path in paths if path != lock_file]
-        if lock_file not in paths:
-            return _remove(path for path in files if _is_old(path))
-        lock = _lock_on(lock_file)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            return 0  # its process lives
-        except (OSError, NotImplementedError):
-            return _remove(path for path in files if _is_old(path))
-        removed = _remove(files)
-        with suppress(OSError):
-            lock_file.unlink()  # while it is held: nobody can come between (Windows refuses, and gets it below)
-        lock.release(force=True)
-        with suppress(OSError):
-            lock_file.unlink(missing_ok=True)
-        return removed
-
-    def _lock_file(self, mark: str) -> Path:
-        return self.folder / f"{mark}.lock"
+def copy_of(url: str) -> str:
+    """Where the playable copy of a recording lies."""
+    return f"{url.rpartition('/')[0]}/{_COPY}"
 
 
 def safe_name(filename: str) -> str:
@@ -332,42 +323,3 @@ def _sync(folder: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_SYNC:
             raise
-
-
-def _lock_on(path: Path) -> Any:
-    from filelock import FileLock
-
-    return FileLock(path, thread_local=False)
-
-
-def _listing(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
-
-
-def _is_old(path: Path) -> bool:
-    try:
-        return time.time() - path.stat().st_mtime > _ABANDONED_S
-    except OSError:
-        return False
-
-
-def _remove(paths: Any) -> int:
-    removed = 0
-    for path in paths:
-        with suppress(OSError):
-            path.unlink()
-            removed += 1
-            log.info("removed what a killed process left: %s", path)
-    return removed
-
-
-def _translated(place: object, error: Exception) -> StorageError:
-    if isinstance(error, StorageError):
-        return error
-    number = error.errno if isinstance(error, OSError) else None
-    kind = StorageFull if number in _FULL else StorageError
-    cause = (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}"
-    return kind(path=place, cause=cause)
