@@ -15,7 +15,7 @@ const KINDS = ["clean", "summary", "chapters", "translation"];
 const UNDER_WAY = ["pending", "processing"];
 const POLL_MS = 1500;
 
-export const cleanup = { id: "cleanup", label: () => t("panels.cleanup.title"), glyph: "spark", mount };
+export const cleanup = { id: "cleanup", label: "panels.cleanup.title", glyph: "spark", mount };
 
 function mount(root, { document: transcript, player, context }) {
   const path = `/api/v1/transcriptions/${transcript.jobId}`;
@@ -160,7 +160,7 @@ function mount(root, { document: transcript, player, context }) {
     const take = button({ label: t("panels.cleanup.accept_all"), glyph: "check", onClick: () => choose({ accept: "all" }) });
     const leave = button({ label: t("panels.cleanup.revert_all"), glyph: "undo", onClick: () => choose({ revert: "all" }) });
     const put = button({ label: t("panels.cleanup.put_in"), glyph: "edit", kind: "primary", onClick: () => putIn(view.accepted()) });
-    const view = differences({ told, transcript, player, choose });
+    const view = differences({ told, transcript, context, choose });
     const tally = () => {
       const { fitting, accepted, stale } = view.numbers();
       text(summary, t("panels.cleanup.tally", { n: fitting, accepted: count(accepted) }) + (stale ? ` ${t("panels.cleanup.stale", { n: stale })}` : ""));

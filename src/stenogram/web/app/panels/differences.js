@@ -11,7 +11,7 @@ const PAGE = 60;
  * `told` is what `GET .../enhancement` gave. Changes count their places in code points of a text that may have been
  * edited since: those that fit no more are left out, and counted as stale.
  */
-export function differences({ told, transcript, player, choose }) {
+export function differences({ told, transcript, context, choose }) {
   const accepted = new Map(told.changes.map((change) => [change.id, change.accepted]));
   const passages = passagesOf(told, transcript);
   const fitting = passages.flatMap(({ changes }) => changes);
@@ -30,7 +30,7 @@ export function differences({ told, transcript, player, choose }) {
 
   function row({ segment, changes, points, kept }) {
     const time = el("button", { type: "button", class: "quiet time", "aria-label": t("panels.play_from", { time: clock(segment.start) }) }, clock(segment.start));
-    time.addEventListener("click", () => player.playAt(segment.start));
+    time.addEventListener("click", () => context.hear(segment.start));
     const words = el("p", { class: "difference" });
     let at = 0;
     for (const change of changes) {

@@ -15,7 +15,7 @@ const RULES = { max_line_chars: [10, 500, 42], max_lines: [1, 10, 2], max_cps: [
 const PREVIEW_CHARS = 4000;
 const PAUSE_MS = 300;
 
-export const exporting = { id: "export", label: () => t("panels.export.title"), glyph: "download", mount };
+export const exporting = { id: "export", label: "panels.export.title", glyph: "download", mount };
 
 function mount(root, { document: transcript, context }) {
   const base = `/api/v1/transcriptions/${transcript.jobId}`;

@@ -10,7 +10,7 @@ const MOST_SHOWN = 200;
 const AROUND = 32;
 const PAUSE_MS = 150;
 
-export const find = { id: "find", label: () => t("panels.find.title"), glyph: "search", mount };
+export const find = { id: "find", label: "panels.find.title", glyph: "search", mount };
 
 function mount(root, { document: transcript, player, context }) {
   const wanted = field("find-what", t("panels.find.what"), "search");
@@ -26,6 +26,7 @@ function mount(root, { document: transcript, player, context }) {
   let hits = [];
   let at = -1;
   let timer = 0;
+  let frame = 0;
 
   root.append(
     wanted.node,
@@ -44,8 +45,8 @@ function mount(root, { document: transcript, player, context }) {
     step(event.shiftKey ? -1 : 1);
   });
   transcript.addEventListener("change", later);
+  addEventListener("scroll", painted, { passive: true });
   search();
-  wanted.input.focus();
 
   function later() {
     clearTimeout(timer);
@@ -66,6 +67,17 @@ function mount(root, { document: transcript, player, context }) {
     for (const each of [previous, next, one, all]) each.disabled = hits.length === 0;
     list.replaceChildren(...hits.slice(0, MOST_SHOWN).map(row));
     show(list, hits.length > 0);
+    painted();
+  }
+
+  /** Mark the hits in what is seen of the text, once a frame at most. */
+  function painted() {
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(() => {
+      const { rows } = context.lines;
+      const seen = hits.map((hit, index) => ({ row: rows.get(hit.segment), from: hit.begin, to: hit.end, now: index === at }));
+      context.marks.find(seen.filter(({ row }) => row));
+    });
   }
 
   function row(hit, index) {
@@ -93,8 +105,9 @@ function mount(root, { document: transcript, player, context }) {
     }
     list.children[at]?.scrollIntoView({ block: "nearest" });
     const { segment, begin, end, start } = hits[at];
-    context.reveal(segment, { begin, end });
-    player.seek(start);
+    context.goTo({ id: segment, offset: begin, end }, { write: false });
+    player?.seek(start);
+    painted();
     context.announce(t("panels.find.at", { n: at + 1, all: hits.length }));
   }
 
@@ -131,7 +144,10 @@ function mount(root, { document: transcript, player, context }) {
   return {
     unmount() {
       clearTimeout(timer);
+      cancelAnimationFrame(frame);
+      removeEventListener("scroll", painted);
       transcript.removeEventListener("change", later);
+      context.marks.find([]);
     },
   };
 }
@@ -173,7 +189,7 @@ function timeOf(words, timed, place) {
 }
 
 function field(id, label, type) {
-  const input = el("input", { id, type, autocomplete: "off", spellcheck: "false" });
+  const input = el("input", { id, type, autocomplete: "off", spellcheck: "false", ...(type === "search" && { autofocus: "" }) });
   return { input, node: el("p", { class: "field" }, el("label", { for: id }, label), input) };
 }
 

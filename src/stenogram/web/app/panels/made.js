@@ -36,7 +36,7 @@ function chapters(found, player) {
   if (!found.length) return el("p", { class: "hint" }, t("panels.cleanup.no_chapters"));
   const list = found.map(({ start, title }) => {
     const link = el("button", { type: "button", class: "quiet chapter" }, el("time", {}, clock(start)), el("span", {}, title));
-    link.addEventListener("click", () => player.seek(start));
+    link.addEventListener("click", () => player?.seek(start));
     return el("li", {}, link);
   });
   return el("ol", { class: "chapters" }, ...list);

@@ -9,7 +9,7 @@ import { toast } from "../../ui/toast.js";
 
 const DAYS = [1, 7, 30, 365];
 
-export const share = { id: "share", label: () => t("panels.share.title"), glyph: "share", mount };
+export const share = { id: "share", label: "panels.share.title", glyph: "share", mount };
 
 function mount(root, { document: transcript, context }) {
   const path = `/api/v1/transcriptions/${transcript.jobId}/shares`;

@@ -8,7 +8,7 @@ import { button } from "../../ui/button.js";
 import { menu } from "../../ui/menu.js";
 import { toast } from "../../ui/toast.js";
 
-export const speakers = { id: "speakers", label: () => t("panels.speakers.title"), glyph: "people", mount };
+export const speakers = { id: "speakers", label: "panels.speakers.title", glyph: "people", mount };
 
 function mount(root, { document: transcript, player, context }) {
   const path = `/api/v1/transcriptions/${transcript.jobId}/speakers`;
@@ -54,7 +54,7 @@ function mount(root, { document: transcript, player, context }) {
       }
     });
     const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
-    swatch.style.setProperty("--speaker", context.colourOf(each.speaker));
+    swatch.style.setProperty("--speaker", context.colour(each.speaker));
     const facts = el("p", { class: "hint" }, `${percent((100 * each.seconds) / all)} · ${span(each.seconds)} · ${t("panels.speakers.words", { n: each.words })}`);
     const play = button({ label: t("panels.speakers.play", { name: each.speaker }), glyph: "play", kind: "quiet", only: true, onClick: () => sample(each) });
     const more = button({ label: t("panels.speakers.more", { name: each.speaker }), glyph: "more", kind: "quiet", only: true });
@@ -66,7 +66,7 @@ function mount(root, { document: transcript, player, context }) {
     const others = told.filter((other) => other !== each);
     const first = transcript.segments.find(({ speaker }) => speaker === each.speaker);
     return [
-      { label: t("panels.speakers.first"), glyph: "forward", disabled: !first, run: () => { context.reveal(first.id); player.seek(first.start); } },
+      { label: t("panels.speakers.first"), glyph: "forward", disabled: !first, run: () => { context.goTo({ id: first.id }, { write: false }); player?.seek(first.start); } },
       ...(others.length ? [null] : []),
       ...others.map((other) => ({ label: t("panels.speakers.merge", { name: other.speaker }), glyph: "merge", run: () => merge(each, other) })),
       ...(each.labels.length > 1 || each.labels[0] !== each.speaker ? [null, { label: t("panels.speakers.part"), glyph: "split", run: () => send(Object.fromEntries(each.labels.map((label) => [label, null]))) }] : []),
@@ -102,8 +102,8 @@ function mount(root, { document: transcript, player, context }) {
     const own = transcript.segments.filter(({ speaker }) => speaker === each.speaker);
     if (!own.length) return;
     const longest = own.reduce((best, one) => (one.end - one.start > best.end - best.start ? one : best));
-    context.reveal(longest.id);
-    player.playAt(longest.start);
+    context.goTo({ id: longest.id }, { write: false });
+    context.hear(longest.start);
     context.announce(t("panels.play_from", { time: clock(longest.start) }));
   }
 

@@ -10,7 +10,7 @@ import { toast } from "../../ui/toast.js";
 
 const MOST_SHOWN = 400;
 
-export const versions = { id: "versions", label: () => t("panels.versions.title"), glyph: "history", mount };
+export const versions = { id: "versions", label: "panels.versions.title", glyph: "history", mount };
 
 function mount(root, { document: transcript, context }) {
   const path = `/api/v1/transcriptions/${transcript.jobId}`;
