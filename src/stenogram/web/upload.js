@@ -1,6 +1,7 @@
 // Recordings chosen or dropped: sent one after the other, then followed.
 
 import { byId } from "./dom.js";
+import { t } from "./i18n.js";
 import { Recording } from "./recording.js";
 import { send } from "./send.js";
 
@@ -38,6 +39,11 @@ export function uploads() {
 /** Tell each recording where its job stands: not all of them are followed by a stream of their own. */
 export function updateUploads(state) {
   for (const recording of recordings) recording.place(state);
+}
+
+/** Say what the page itself says of each recording in the language in force. */
+export function relabelUploads() {
+  for (const recording of recordings) recording.relabel();
 }
 
 function take(files) {
