@@ -1,7 +1,6 @@
 // Recordings chosen or dropped: sent one after the other, then followed.
 
 import { byId } from "./dom.js";
-import { t } from "./i18n.js";
 import { Recording } from "./recording.js";
 import { send } from "./send.js";
 
