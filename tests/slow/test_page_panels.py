@@ -143,7 +143,7 @@ def test_an_absent_language_model_is_told_with_what_to_do(text: Page, house: Hou
         expect(place.get_by_role("button", name="Try again")).to_be_visible(timeout=60_000)
     finally:
         supervisor.stop(5)
-    expect(place.locator(".standing")).to_contain_text("test")
+    expect(place.locator(".standing")).to_contain_text("Name one that it has with --llm-model")
 
 
 def test_what_is_found_is_replaced_everywhere_in_one_step(text: Page, url: str, job: str, tmp_path: Path) -> None:
