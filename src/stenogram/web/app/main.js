@@ -103,6 +103,9 @@ api.keyring.addEventListener("key-needed", async () => {
   if (session.signedOut()) draw();
 });
 
+const first = ROUTES.find(({ at }) => at.test(location.pathname));
+if (first) import(`./views/${first.view}.js`).catch(() => {}); // on its way while the rest is asked for; `draw` tells of faults
+
 try {
   await loadLanguage();
   await session.load();

@@ -31,8 +31,8 @@ const PATHS = {
   model: "M12 3 4 7.5v9L12 21l8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9",
   more: "M5 12h.5M12 12h.5M19 12h.5",
   pause: "M8 5v14M16 5v14",
-  person: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4.5 20a7.5 7.5 0 0 1 15 0",
   people: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 19a6.5 6.5 0 0 1 13 0M16 4.5a3.5 3.5 0 0 1 0 6.3M18 13.5a6.5 6.5 0 0 1 3.5 5.5",
+  person: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4.5 20a7.5 7.5 0 0 1 15 0",
   play: "M7 4.5v15l12-7.5z",
   redo: "M20 9H9a5 5 0 0 0 0 10h3M16 5l4 4-4 4",
   replace: "M4 7h12l-3-3M20 17H8l3 3",
@@ -42,6 +42,7 @@ const PATHS = {
   settings: "M4 7h9M17 7h3M4 17h3M11 17h9M15 5v4M9 15v4",
   share: "M16 8a2.5 2.5 0 1 0-2.4-3.2L8.4 8.6a2.5 2.5 0 1 0 0 3.8l5.2 3.8A2.5 2.5 0 1 0 16 13",
   sign_out: "M10 4H5v16h5M14 8l4 4-4 4M8 12h10",
+  skip: "M4 6v12M8 9v6M16 4v16M20 8v8M12 12h.5",
   spark: "M12 3l1.8 6.2L20 11l-6.2 1.8L12 19l-1.8-6.2L4 11l6.2-1.8z",
   split: "M12 20v-6c0-4-6-4-6-8V4M12 14c0-4 6-4 6-8V4",
   stop: "M6 6h12v12H6z",
@@ -52,6 +53,7 @@ const PATHS = {
   upload: "M12 20V9m-5 5 5-5 5 5M5 4h14",
   user: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4.5 20a7.5 7.5 0 0 1 15 0",
   volume: "M4 10v4h3l5 4V6L7 10zM16 9a4 4 0 0 1 0 6M18.5 6.5a8 8 0 0 1 0 11",
+  wave: "M4 10v4M8 6v12M12 9v6M16 4v16M20 10v4",
 };
 
 /** An icon by its name; it says nothing to screen readers: the words beside it, or the button's label, do. */
