@@ -24,10 +24,10 @@ pytestmark = pytest.mark.slow
 A, B = "SPEAKER_00", "SPEAKER_01"
 TALK = talk(
     (
-        spoken(0, 1.0, "It was the best of times.".split(), A),
-        spoken(1, 5.0, "It was the worst of times, I believe.".split(), A, doubt=0.2),
-        spoken(2, 10.0, "Who told you that?".split(), B),
-        spoken(3, 14.0, "A man in the street.".split(), A),
+        spoken(0, 1.0, "It was the best of times.", A),
+        spoken(1, 5.0, "It was the worst of times, I believe.", A, doubt=0.2),
+        spoken(2, 10.0, "Who told you that?", B),
+        spoken(3, 14.0, "A man in the street.", A),
     ),
     duration=44.0,
 )
@@ -263,13 +263,13 @@ def test_two_who_edit_the_same_passage_are_asked(
 def test_what_is_written_while_the_server_is_gone_is_saved_when_it_is_back(
     opened: Page, context: BrowserContext, url: str, job: str
 ) -> None:
-    context.set_offline(True)  # noqa: FBT003 - the library's own signature
+    context.set_offline(True)
     words(opened, 0).click()
     opened.keyboard.press("End")
     opened.keyboard.type(" Offline.")
     expect(opened.locator(".save-state")).to_have_attribute("data-state", "offline")
     opened.keyboard.type(" Still.")
-    context.set_offline(False)  # noqa: FBT003
+    context.set_offline(False)
     assert saved(opened, url, job, 1)[0]["text"].endswith("Offline. Still.")
     assert opened.evaluate("Object.keys(localStorage).filter((name) => name.includes('unsaved'))") == []
 
@@ -436,7 +436,9 @@ def test_it_fits_every_screen_and_everybody(
     browser: Browser, house: House, url: str, two_cities: Path, tmp_path: Path, language: str
 ) -> None:
     """From a phone to a wide screen, dark and light: nothing beyond the edge, and nothing that axe finds."""
-    job = done(house, talk(TALK.segments * 4, duration=44.0), two_cities, "tale-of-two-cities.wav")
+    says = [(each.text, each.speaker, each.words[-1].probability) for each in TALK.segments]
+    many = [spoken(place, 1.0 + 3.5 * place, *says[place % 4]) for place in range(12)]
+    job = done(house, talk(many, duration=44.0), two_cities, "tale-of-two-cities.wav")
     for scheme in ("light", "dark"):
         for width in (1440, 1024, 390):
             page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, locale=language)
