@@ -16,7 +16,7 @@ from stenogram.accounts import keys as accounts
 from stenogram.accounts.keys import KNOWN_FOR_S, Doorkeeper, Wish, caller_of, covered
 from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings
-from stenogram.errors import NotAllowed, NotAuthenticated
+from stenogram.errors import NotAllowed, NotAuthenticated, OptionError
 from stenogram.job import Caller
 from stenogram.server.asgi import build
 from stenogram.store import schema
@@ -247,3 +247,24 @@ def test_making_using_and_revoking_keys_is_noted(db: Database) -> None:
     assert {(each.actor, each.actor_name, each.subject) for each in uses} == {("u-ann", "phone", key.id)}
     assert noted(db, "key_revoked") == [("u-ann", key.id, {"owner": "u-ann"})]
     assert secret.removeprefix(f"stn_{key.id}_") not in repr(audit.listing(db))
+
+
+def test_the_command_line_gives_a_key_to_the_user_of_an_address(db: Database) -> None:
+    """In whatever way the address is written; any other owner is a name."""
+    user(db, "u-ann")
+    _, theirs = accounts.create(db, Wish("phone", owner="  U-ANN@Example.org"))
+    _, named = accounts.create(db, Wish("desk", owner="nobody@example.org"))
+
+    assert (theirs.owner, theirs.role) == ("u-ann", "user")
+    assert (named.owner, named.role) == ("nobody@example.org", None)
+    assert accounts.listing(db, ANN) == [theirs]
+
+
+@pytest.mark.parametrize("scope", ["models", "users", "admin", "*"])
+def test_a_user_who_is_no_admin_gets_no_key_that_may_more(db: Database, scope: str) -> None:
+    user(db, "u-ann")
+    user(db, "u-chief", "admin")
+
+    with pytest.raises(OptionError, match="who is no admin"):
+        accounts.create(db, Wish("phone", owner="u-ann@example.org", scopes=(scope,)))
+    assert accounts.create(db, Wish("phone", owner="u-chief@example.org", scopes=(scope,)))[1].role == "admin"

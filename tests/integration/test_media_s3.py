@@ -19,7 +19,7 @@ from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings, read
 from stenogram.errors import FileNotReadable, StorageError
 from stenogram.job import Media
-from stenogram.media import MediaStore
+from stenogram.media import MediaStore, copy_of
 from stenogram.store import schema
 from tests.service import CALLER, fake, keep, submit, supervise, until, wait_for
 
@@ -170,3 +170,35 @@ def test_a_job_is_done_from_the_bucket_and_its_recording_deleted(bucket: str, tm
         finally:
             supervisor.stop(5.0)
     assert list((tmp_path / "home" / "cache" / "work").rglob("*.wav")) == []
+
+
+def test_a_recording_is_read_by_ranges_and_goes_with_its_copy(bucket: str, store: MediaStore) -> None:
+    media = put(store, SMALL)
+
+    def writing(path: Path) -> None:
+        path.write_bytes(b"a copy")
+
+    assert store.size(media.url) == len(SMALL)
+    assert store.read(media.url, 10, 30) == SMALL[10:30]
+    store.add_copy(media.url, writing)
+    assert store.size(copy_of(media.url)) == 6
+    assert len(objects(bucket)) == 2
+    store.delete(media.url)
+    assert objects(bucket) == []
+    for url in (media.url, copy_of(media.url)):
+        with pytest.raises(FileNotReadable):
+            store.size(url)
+        with pytest.raises(FileNotReadable):
+            store.read(url, 0, 1)
+
+
+def test_a_copy_of_what_was_deleted_meanwhile_is_not_kept(bucket: str, store: MediaStore) -> None:
+    media = put(store, SMALL)
+
+    def deleting(path: Path) -> None:
+        path.write_bytes(b"a copy")
+        store.delete(media.url)
+
+    with pytest.raises(FileNotReadable):
+        store.add_copy(media.url, deleting)
+    assert objects(bucket) == []

@@ -22,7 +22,6 @@ from stenogram.accounts.passwords import Passwords
 from stenogram.accounts.sessions import Origin, csrf_of
 from stenogram.accounts.users import Wish as UserWish
 from stenogram.app import documents, enhancing, enrol, jobs, perform, shares, speakers, transcripts
-from stenogram.app import library as library_case
 from stenogram.app.house import House
 from stenogram.bundled import asset
 from stenogram.config import ServerSettings, Settings
@@ -189,12 +188,13 @@ def furnish(site: Site) -> None:
     done = transcribed(site, ann)
     documents.save(house, ann, done, 0, [Edit((0,), (Passage("Quokka calling.", keep_speaker=True),))])
     transcripts.rename(house, jobs.find(house, ann, done), {A: "Wombat"})
-    library_case.entitle(house, ann, done, "Pelican")
-    library_case.tag(house, ann, done, add=["wombat"])
+    by_page = site.intruder("ann", "session")
+    told = by_page.ask("PATCH", f"/api/v1/jobs/{done}", json={"title": "Pelican", "tags": ["wombat"]})
+    assert told.status_code == 200, told.text
     pair = [keep(house, asset(f"assets/{name}.wav"), f"marmalade-{name}.wav") for name in ("two_cities", "beckett")]
     batch = jobs.submit(house, ann, jobs.Order("v1", model="moonshine-tiny-en", priority=1), pair, "ann's key")
     trashed = transcribed(site, ann)
-    library_case.trash(house, ann, trashed)
+    assert by_page.ask("POST", f"/api/v1/jobs/{trashed}/trash").status_code == 200
     enhanced = enhancing.submit(house, ann, done, EnhanceOptions()).job
     [voice] = enrol.submit(house, ann, "Wombat", [keep(house, asset("assets/beckett.wav"), "marmalade.wav")])
     nobodys = transcribed(site, Caller(None, admin=False))

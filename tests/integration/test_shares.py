@@ -23,6 +23,7 @@ from stenogram.config import ServerSettings, Settings
 from stenogram.job import Caller
 from stenogram.server.asgi import build
 from stenogram.store import claims
+from stenogram.store import jobs as job_rows
 from stenogram.store import shares as rows
 from stenogram.store.tables import jobs as job_table
 from stenogram.store.tables import shares as share_table
@@ -98,7 +99,7 @@ def test_a_link_opens_its_transcript_to_whoever_has_it(site: Site) -> None:
     assert (share["media"], share["revoked"], share["opened_at"]) == (True, False, None)
     assert made["path"] == f"/app/shared/{made['token']}"
     assert shown.status_code == 200
-    assert shown.headers["cache-control"] == "private, no-store"
+    assert shown.headers["cache-control"] == "no-store"
     assert "noindex" in shown.headers["x-robots-tag"]
     view = shown.json()
     assert (view["title"], view["language"], view["duration"]) == ("my secret talk.wav", "en", 3.0)
@@ -138,6 +139,41 @@ def test_what_opens_is_told_once_and_stored_hashed(site: Site) -> None:
     assert site.follow(made["token"]).json()["has_media"] is False
 
 
+def test_the_recording_of_a_link_is_heard_by_ranges(site: Site) -> None:
+    """Under the title, where there is one; no answer has the id of the job."""
+    token = site.share()["token"]
+    with site.house.db.write() as tx:
+        tx.connection.execute(update(job_table).values(title="A talk"))
+    whole = asset("assets/beckett.wav").read_bytes()
+    part = site.http.get(f"/api/v1/shared/{token}/media", headers={"range": "bytes=100-199"})
+    outline = site.follow(token, "/peaks")
+
+    assert (part.status_code, part.content) == (206, whole[100:200])
+    assert "A%20talk.wav" in part.headers["content-disposition"]
+    assert "noindex" in part.headers["x-robots-tag"]
+    assert outline.json() == site.ask("GET", f"/jobs/{site.job}/peaks").json()
+    assert site.job not in str(dict(part.headers)) + outline.text
+
+
+@pytest.mark.parametrize("rest", ["/media", "/media?playable=true", "/peaks"])
+def test_where_the_recording_may_not_be_heard_or_is_gone_it_is_not_there(site: Site, rest: str) -> None:
+    silent, heard = site.share(media=False)["token"], site.share()["token"]
+    answers = [site.follow(silent, rest), site.follow("x" * 43, rest)]
+    with site.house.db.read() as connection:
+        job = job_rows.find(connection, site.job)
+    assert job is not None
+    assert job.media is not None
+    site.house.media.delete(job.media.url)
+    answers.append(site.follow(heard, rest))
+    with site.house.db.write() as tx:
+        job_rows.forget_media(tx, [site.job])
+    answers.append(site.follow(heard, rest))
+
+    assert [answer.status_code for answer in answers] == [404] * 4
+    assert len({answer.text for answer in answers}) == 1
+    assert site.follow(heard).json()["has_media"] is False
+
+
 @pytest.mark.parametrize(
     "wish", [{"expires_days": 0}, {"expires_days": 366}, {"expires_days": 1.5}, {"media": "maybe"}]
 )
@@ -160,7 +196,7 @@ def test_whatever_is_wrong_with_a_link_the_answer_is_the_same(site: Site) -> Non
     answers = [site.follow("x" * 43), site.follow(token[:-1])]
     for wrong in ({"expires_at": 1.0}, {"revoked_at": 1.0}):
         site.change(**wrong)
-        answers += [site.follow(token), site.follow(token, "/export?format=txt")]
+        answers += [site.follow(token, rest) for rest in ("", "/export?format=txt", "/media", "/peaks")]
         site.change(expires_at=row.expires_at, revoked_at=None)
         assert site.follow(token).status_code == 200
     with site.house.db.write() as tx:

@@ -69,6 +69,16 @@ def test_a_capital_and_a_comma_change_no_time_nor_probability() -> None:
     assert not any(word.interpolated for word in made.words)
 
 
+def test_what_is_added_at_an_end_goes_into_the_pause_there() -> None:
+    [[made]] = done(TALK, Edit((1,), (said("Well, Hello there. Sir."),))).made
+
+    well, hello, there, sir = made.words
+    assert (hello, there) == TALK.segments[1].words
+    assert 1.9 <= well.start < well.end <= 3.0
+    assert 3.9 <= sir.start < sir.end <= 5.0
+    assert (made.start, made.end) == (well.start, sir.end)
+
+
 def test_splitting_cuts_between_words_and_gives_new_ids() -> None:
     edited = done(TALK, Edit((0,), (said("good morning"), said("to you", C))))
 

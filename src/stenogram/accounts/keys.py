@@ -22,6 +22,7 @@ from cachetools import TTLCache
 
 from stenogram.accounts import audit
 from stenogram.accounts.audit import COMMAND_LINE
+from stenogram.accounts.users import normal
 from stenogram.errors import (
     DatabaseError,
     NoAccounts,
@@ -82,6 +83,7 @@ class Wish:
 def create(db: Database, wish: Wish, caller: Caller | None = None) -> tuple[str, ApiKey]:
     """Make a key; it is told here and never again. ``caller``: who wants it for themselves; None: the command line.
 
+    The command line may name a user by their e-mail address as the owner: the key is theirs, and can do what they may.
     What a key makes has its limits and ends with it at the latest. Raises ``OptionError`` for a wish that cannot be,
     ``NotAllowed`` for one beyond the caller's own rights.
     """
@@ -103,8 +105,7 @@ def create(db: Database, wish: Wish, caller: Caller | None = None) -> tuple[str,
         expires_at=now + _DAY_S * wish.expires_days if wish.expires_days is not None else None,
     )
     with db.write() as tx:
-        if caller is not None:
-            key = _granted(tx, caller, key)
+        key = _granted(tx, caller, key) if caller is not None else _given(tx, key)
         keys.put(tx, key)
         name = COMMAND_LINE if caller is None else ""
         audit.note(tx, caller, "key_created", key.id, name=name, owner=key.owner, scopes=sorted(key.scopes))
@@ -127,6 +128,17 @@ def _granted(tx: Transaction, caller: Caller, key: ApiKey) -> ApiKey:
         max_concurrent=parent.max_concurrent,
         expires_at=min((at for at in (key.expires_at, parent.expires_at) if at is not None), default=None),
     )
+
+
+def _given(tx: Transaction, key: ApiKey) -> ApiKey:
+    """The key as that of the user whose address is given as its owner; else the owner is only a name."""
+    user = users.find_by_email(tx.connection, normal(key.owner))
+    if user is None:
+        return key
+    beyond = sorted(key.scopes - covered(USER_SCOPES))
+    if user.role == "user" and beyond:
+        raise OptionError(name="scope", value=", ".join(beyond), cause=f"is not for {user.email}, who is no admin")
+    return replace(key, owner=user.id, role=user.role, stopped=not user.is_active)
 
 
 def _may_manage(caller: Caller) -> None:

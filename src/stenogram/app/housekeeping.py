@@ -30,6 +30,7 @@ _INDEXED_AT_ONCE = 10
 _TELL_EVERY = 100
 _BREATH_S = 0.05
 """Between two batches, so that others can write."""
+_HOUR_S = 3600.0
 _DAY_S = 86_400.0
 _BATCH = 1000
 """Rows removed in one transaction: others want to write, too."""
@@ -148,15 +149,18 @@ def index_old(house: House, stop: threading.Event | None = None) -> int:
 def keep_tidy(house: House, stop: threading.Event) -> None:
     """Tidy at the start of what killed uploads left, and all once a minute until ``stop``; for a thread of its own.
 
-    The index of words is completed at the start, and settled then and once a day.
+    At the start, and once an hour, the index of words is completed and forgets what was deleted.
     """
     house.media.sweep()
-    daily_at = time.monotonic()
+    hourly_at = daily_at = time.monotonic()
     while True:
         try:
-            if time.monotonic() >= daily_at:
+            if time.monotonic() >= hourly_at:
                 index_old(house, stop)
-                search.settle(house.db)
+                if search.settle(house.db):
+                    house.db.forget_log()
+                hourly_at = time.monotonic() + _HOUR_S
+            if time.monotonic() >= daily_at:
                 tidy_daily(house)
                 daily_at = time.monotonic() + _DAY_S
             else:

@@ -95,15 +95,15 @@ def follow(house: House, token: str, address: str = "") -> Visit:
     with house.db.read() as connection:
         share = shares.find(connection, _hash(token))
     if share is None or not share.valid(now):
-        raise _nothing()
+        raise nothing()
     try:
         owner = jobs.find_any(house, share.job_id).owner
         caller = Caller(owner, scopes=frozenset({"read"}), admin=False, address=address)
         job = jobs.find(house, caller, share.job_id)
     except NotFound as error:
-        raise _nothing() from error
+        raise nothing() from error
     if job.deleted_at is not None:
-        raise _nothing()
+        raise nothing()
     _note_opening(house, share, now, address)
     return Visit(share, job, caller)
 
@@ -119,7 +119,8 @@ def _note_opening(house: House, share: Share, now: float, address: str) -> None:
         log.warning("that share %s was opened could not be noted: %s", share.id, error)
 
 
-def _nothing() -> NotFound:
+def nothing() -> NotFound:
+    """The error for a link that opens nothing, for whatever reason."""
     return NotFound("This link opens nothing: it may have expired, or its owner took it back.")
 
 

@@ -30,7 +30,9 @@ def keys() -> None:
 
 @keys.command()
 @click.option("--name", required=True, help="What the key is called in lists.")
-@click.option("--owner", help="Whose jobs are made with it. [default: the name]")
+@click.option(
+    "--owner", help="Whose jobs are made with it: the e-mail address of a user, or any name. [default: the name]"
+)
 @click.option(
     "--scope",
     "scopes",
@@ -65,7 +67,10 @@ def create(**given: Any) -> None:
         secret, key = accounts.create(database, wish)
     click.echo(secret)
     scopes = ", ".join(sorted(key.scopes))
-    click.echo(f"Key {key.id} for {key.owner}: {scopes}. Keep it; it is not shown again.", err=True)
+    whose = given["owner"] if key.role is not None else key.owner
+    click.echo(f"Key {key.id} for {whose}: {scopes}. Keep it; it is not shown again.", err=True)
+    if key.role is None and "@" in key.owner:
+        click.echo(f"No user has the address {key.owner}: the owner is only a name.", err=True)
     if first:
         click.echo(f"It is the first: within {KNOWN_FOR_S:.0f} s every request needs a key.", err=True)
 

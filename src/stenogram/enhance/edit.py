@@ -93,8 +93,10 @@ class _Room:
 
     earliest: float
     """Nothing in between may begin before this."""
+    free: float
+    """When what stands before has ended."""
     latest: float
-    """Nor after this."""
+    """Nothing in between may begin after this."""
     end: float
     """Of the recording."""
     timed: bool
@@ -118,7 +120,11 @@ class _Editor:
         before = self.segments[first - 1] if first else None
         behind = self.segments[last] if last < len(self.segments) else None
         room = _Room(
-            before.start if before else 0.0, behind.start if behind else self._end, self._end, timed=self._timed
+            earliest=before.start if before else 0.0,
+            free=before.end if before else 0.0,
+            latest=behind.start if behind else self._end,
+            end=self._end,
+            timed=self._timed,
         )
         if not old and wish.by:
             old = [_gap(before, behind, self._end, wish.by)]
@@ -176,7 +182,7 @@ def _written(old: Sequence[Segment], by: Sequence[Passage], room: _Room) -> Iter
     if not by:
         return
     texts = [plain(passage.text) for passage in by]
-    fits = _shares(old, texts)
+    fits = _shares(old, texts, room)
     for place, (passage, text) in enumerate(zip(by, texts, strict=True)):
         own = old[min(place, len(old) - 1)]
         words = _given(passage, text, room)
@@ -196,19 +202,20 @@ def _written(old: Sequence[Segment], by: Sequence[Passage], room: _Room) -> Iter
         yield made if room.timed else replace(made, words=())
 
 
-def _shares(old: Sequence[Segment], texts: Sequence[str]) -> list[tuple[Word, ...]]:
-    """The words of each text, fitted to the time of the old ones."""
-    first = min(segment.start for segment in old)
+def _shares(old: Sequence[Segment], texts: Sequence[str], room: _Room) -> list[tuple[Word, ...]]:
+    """The words of each text, fitted to the time of the old ones; what is added at an end goes into the pause there."""
+    first, last = min(segment.start for segment in old), max(segment.end for segment in old)
+    before, text = " ".join(segment.text for segment in old if segment.text), " ".join(texts)
+    more_s = max(len(text) - len(before), 0) * _CHAR_S if room.timed and before else 0.0
     whole = Segment(
         old[0].id,
-        first,
-        max(first, *(segment.end for segment in old)),
-        " ".join(segment.text for segment in old if segment.text),
+        min(first, max(room.free, first - more_s)),
+        max(last, min(room.latest, last + more_s)),
+        before,
         tuple(word for segment in old for word in _words(segment)),
         speaker=old[0].speaker,
         channel=old[0].channel,
     )
-    text = " ".join(texts)
     if whole.words:
         found = fitted(whole, text, _pieces(whole.text, text))
     else:

@@ -12,12 +12,12 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from stenogram.job import Job, JobState
 from stenogram.store import jobs as job_rows
-from stenogram.store import search
+from stenogram.store import search, versions
 from stenogram.store.database import Transaction
 from stenogram.store.excerpts import Excerpts
 from stenogram.store.excerpts import find as find_excerpts
 from stenogram.store.query import Term
-from stenogram.store.tables import jobs, results, tags, transcript_versions
+from stenogram.store.tables import jobs, results, tags
 from stenogram.store.tables import search_documents as documents
 
 MOST_COUNTED = 10_000
@@ -223,10 +223,8 @@ def labels(connection: Connection, ids: Sequence[str]) -> dict[str, Labels]:
     query = select(tags.c.job_id, tags.c.tag).where(tags.c.job_id.in_(ids))
     for row in connection.execute(query):
         tagged[row.job_id].append(row.tag)
-    number = func.max(transcript_versions.c.number).label("number")
-    edited = select(transcript_versions.c.job_id, number).where(transcript_versions.c.job_id.in_(ids))
-    versions = {row.job_id: row.number for row in connection.execute(edited.group_by(transcript_versions.c.job_id))}
-    return {job_id: Labels(tuple(sorted(found)), versions.get(job_id, 0)) for job_id, found in tagged.items()}
+    edited = versions.heads(connection, ids)
+    return {job_id: Labels(tuple(sorted(found)), edited.get(job_id, 0)) for job_id, found in tagged.items()}
 
 
 def facets(connection: Connection, whose: Whose) -> Facets:

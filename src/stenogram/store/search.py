@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,14 +31,12 @@ log = logging.getLogger(__name__)
 
 _MOST_WORD_BYTES = 900_000
 """Different words of one document, in all; a tsvector takes 2**20 bytes. What comes after is not found."""
-_SECURE_DELETE_SINCE = (3, 42, 0)
-"""SQLite whose FTS5 can overwrite what it deletes."""
 _PUT = text(
     "INSERT INTO search_documents (job_id, name, body) VALUES (:job_id, :name, '') ON CONFLICT (job_id) DO NOTHING"
 )
 _MATCHES = text("search_documents.id IN (SELECT rowid FROM search_index WHERE search_index MATCH :words)")
 _OPTIMIZE = text("INSERT INTO search_index (search_index) VALUES ('optimize')")
-_SECURE_DELETE = text("INSERT INTO search_index (search_index, rank) VALUES ('secure-delete', 1)")
+_LEFT = text("DELETE FROM search_leftovers RETURNING id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +148,19 @@ def _current(connection: Connection, job_id: str) -> Transcript | None:
     return results.unpack(edited) if edited is not None else results.find(connection, job_id)
 
 
-def settle(db: Database) -> None:
-    """Let the index forget the words of what was deleted, and put it into the order in which it is fastest.
+def settle(db: Database) -> bool:
+    """Let SQLite's index forget the words of jobs that were deleted; whether there were any.
 
-    Where SQLite's FTS5 can (since 3.42), deleted words are overwritten at once from now on; the older one keeps them
-    until this is called. On PostgreSQL it is vacuum's business.
+    It is written anew as a whole, a second or so for a thousand hours: not to be done after each deletion. On
+    PostgreSQL it is vacuum's business.
     """
-    if db.dialect == "sqlite":
-        with db.write() as tx:
-            if sqlite3.sqlite_version_info >= _SECURE_DELETE_SINCE:
-                tx.connection.execute(_SECURE_DELETE)
+    if db.dialect != "sqlite":
+        return False
+    with db.write() as tx:
+        left = tx.connection.execute(_LEFT).first() is not None
+        if left:
             tx.connection.execute(_OPTIMIZE)
+    return left
 
 
 # --- finding ---

@@ -42,7 +42,7 @@ export async function load(wanted = preferred(), { keep = false } = {}) {
       // it holds until the page is left
     }
   }
-  for (const node of document.querySelectorAll("[data-t], [data-t-aria-label]")) translate(node);
+  for (const node of document.querySelectorAll("[data-t], [data-t-aria-label], [data-t-placeholder]")) translate(node);
   language.dispatchEvent(new Event("change"));
 }
 

@@ -1,6 +1,7 @@
 // One recording on its way to the server: by XMLHttpRequest, because fetch tells nothing of an upload's progress.
 
 import * as api from "./api.js";
+import { t } from "./i18n.js";
 
 /**
  * Send a file with the fields of its form; gives its job. `onProgress(bytes, total or null)`. With a `key` that was used
@@ -17,8 +18,8 @@ export function send(file, fields, { key = null, onProgress = null, signal }) {
     for (const [name, value] of Object.entries(api.headers())) request.setRequestHeader(name, value);
     if (key) request.setRequestHeader("idempotency-key", key);
     request.upload.onprogress = (event) => onProgress?.(event.loaded, event.lengthComputable ? event.total : null);
-    request.onerror = () => reject(new TypeError("The upload broke off: the server cannot be reached."));
-    request.onabort = () => reject(new DOMException("The upload was cancelled.", "AbortError"));
+    request.onerror = () => reject(new TypeError(t("dashboard.upload_broke")));
+    request.onabort = () => reject(new DOMException("", "AbortError"));
     request.onload = () => {
       if (request.status === 202) {
         resolve(JSON.parse(request.responseText).jobs[0]);

@@ -40,6 +40,11 @@ export function updateUploads(state) {
   for (const recording of recordings) recording.place(state);
 }
 
+/** Say what the page itself says of each recording in the language in force. */
+export function relabelUploads() {
+  for (const recording of recordings) recording.relabel();
+}
+
 function take(files) {
   const fields = { model: byId("model").value, language: byId("language").value.trim(), ...speakers() };
   for (const file of files) {

@@ -21,7 +21,7 @@ from stenogram.server.state import state_of
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=ANSWERS)
 
 _SOUND: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-_MEDIA: dict[int | str, dict[str, Any]] = {
+MEDIA: dict[int | str, dict[str, Any]] = {
     200: {"description": "The recording", "content": {"audio/*": _SOUND, "video/*": _SOUND, "application/*": _SOUND}},
     206: {"description": "The part of it that `Range` names", "content": {"audio/*": _SOUND, "video/*": _SOUND}},
     304: {"description": "The same as `If-None-Match` names"},
@@ -40,7 +40,7 @@ class PeaksView(BaseModel):
 
 
 @router.head("/{job_id}/media", include_in_schema=False)
-@router.get("/{job_id}/media", response_class=Response, responses=_MEDIA)
+@router.get("/{job_id}/media", response_class=Response, responses=MEDIA)
 async def media(
     request: Request,
     caller: Reader,
@@ -60,5 +60,9 @@ async def outline(request: Request, caller: Reader, job_id: JobId) -> PeaksView:
     """The outline of the recording, made when first asked for; it outlives the recording."""
     state = state_of(request)
     job = await to_thread.run_sync(jobs.find, state.house, caller, job_id)
-    found = await peaks(state, job)
+    return outline_of(await peaks(state, job))
+
+
+def outline_of(found: bytes) -> PeaksView:
+    """Peaks as clients see them."""
     return PeaksView(rate=PEAKS_PER_S, peaks=base64.b64encode(found).decode())

@@ -6,8 +6,10 @@ and not the name of the file where the owner gave a title.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Annotated
 
 import msgspec
@@ -19,22 +21,26 @@ from pydantic import BaseModel, Field
 from stenogram.app import documents, exporting, shares
 from stenogram.app.exporting import Export
 from stenogram.app.shares import MOST_DAYS, Visit
+from stenogram.errors import NotFound
+from stenogram.job import Job
 from stenogram.server.auth import Reader, Submitter
 from stenogram.server.documents import answer as as_answer
 from stenogram.server.documents import segment_json, speakers_json, turns_json
 from stenogram.server.errors import ANSWERS
 from stenogram.server.guard import ANSWER_HEADERS
 from stenogram.server.limits import Allowance
+from stenogram.server.recordings import peaks, recording
 from stenogram.server.routes.documents import SegmentView, SpeakerName, TurnView
 from stenogram.server.routes.exports import ExportName, Layout, Wanted, answer
 from stenogram.server.routes.jobs import JobId
+from stenogram.server.routes.media import MEDIA, PeaksView, outline_of
 from stenogram.server.state import state_of
 from stenogram.store.shares import Share
 
 router = APIRouter(prefix="/api/v1", tags=["shares"], responses=ANSWERS)
 
-_PRIVATE = {"cache-control": "private, no-store", "x-robots-tag": "noindex, nofollow"}
-"""No proxy keeps what was read by a link, and no search engine lists it."""
+_HIDDEN = {"x-robots-tag": "noindex, nofollow"}
+"""No search engine lists what somebody put a link to on a page."""
 
 
 class ShareView(BaseModel):
@@ -109,7 +115,7 @@ async def _follow(
     address = request.client.host if request.client else ""
     allowance = Allowance(state.house.server.requests_per_minute, state.house.server.max_concurrent)
     told: dict[str, str] = request.scope.setdefault("state", {}).setdefault(ANSWER_HEADERS, {})
-    told.update(_PRIVATE)
+    told.update(_HIDDEN)
     with state.limits.admit(f"shared {address}", allowance, told):
         yield await to_thread.run_sync(shares.follow, state.house, token, address)
 
@@ -154,6 +160,45 @@ async def one(request: Request, visit: Follower) -> Response:
     return await to_thread.run_sync(read)
 
 
+@router.head("/shared/{token}/media", include_in_schema=False)  # noqa: FAST003 - as above
+@router.get("/shared/{token}/media", response_class=Response, responses=MEDIA)
+async def media(
+    request: Request,
+    visit: Follower,
+    playable: Annotated[bool, Query(description="As a small mono MP3, which every browser plays")] = False,
+) -> Response:
+    """The recording of a link, with ranges; 404 where the link is for the text alone."""
+    job = _heard(visit)
+    with _nameless():
+        return await recording(request, state_of(request), job, playable=playable)
+
+
+@router.get("/shared/{token}/peaks")  # noqa: FAST003 - as above
+async def outline(request: Request, visit: Follower) -> PeaksView:
+    """The outline of the recording of a link."""
+    job = _heard(visit)
+    with _nameless():
+        return outline_of(await peaks(state_of(request), job))
+
+
+def _heard(visit: Visit) -> Job:
+    """The job of a link by which the recording may be heard, under the name that the link tells."""
+    job = visit.job
+    if not visit.share.media or job.media is None:
+        raise shares.nothing()
+    suffix = PurePath(job.media.filename).suffix
+    return replace(job, media=replace(job.media, filename=(job.title or "").strip() + suffix)) if job.title else job
+
+
+@contextlib.contextmanager
+def _nameless() -> Iterator[None]:
+    """Errors name the job; who follows a link is told only that there is nothing."""
+    try:
+        yield
+    except NotFound as error:
+        raise shares.nothing() from error
+
+
 @router.get("/shared/{token}/export")  # noqa: FAST003 - as above
 async def export(
     request: Request,
@@ -171,7 +216,9 @@ async def export(
         plain = replace(transcript, warnings=(), choices=())  # they are the owner's, and may name files
         return exporting.export(replace(job, filename=visit.title), plain, format, layout)
 
-    return answer(await to_thread.run_sync(make), download=download)
+    made = answer(await to_thread.run_sync(make), download=download)
+    made.headers["cache-control"] = "no-store"
+    return made
 
 
 def _view(share: Share) -> ShareView:

@@ -69,10 +69,16 @@ export function auditLog() {
   /** What was done, in words. */
   function sentence({ action, subject, detail }) {
     if (!has(`users.did_${action}`)) return action;
-    const what = detail.name || names.get(subject) || detail.email || "";
+    const what = detail.name || names.get(subject) || detail.email || shortened(action, detail.job ?? subject);
     const words = t(`users.did_${action}`);
     return what && !["sign_in", "sign_out", "password_changed"].includes(action) ? `${words}: ${what}` : words;
   }
 
   return { node, draw };
+}
+
+/** Of what has no name here: the part of its id by which it is told from others. */
+function shortened(action, id) {
+  if (action.startsWith("key_")) return `stn_${id}`;
+  return /^(job|share)_/.test(action) ? id.slice(0, 8) : "";
 }

@@ -6,6 +6,7 @@ import { explain, language, load as loadLanguage, t } from "../i18n.js";
 import * as session from "../session.js";
 import { icon } from "../ui/icons.js";
 import { account } from "./account.js";
+import { places } from "./places.js";
 
 /** Address -> view; `scope`: who has not got it is told so; `open`: also for who has not signed in. */
 const ROUTES = [
@@ -19,12 +20,6 @@ const ROUTES = [
   { at: /^\/app\/sign-in$/, view: "sign_in", open: true },
   { at: /^\/app\/set-up$/, view: "set_up", open: true },
   { at: /^\/app\/shared\/(?<token>[\w-]+)$/, view: "shared", open: true },
-];
-const PLACES = [
-  { href: "/app", name: "transcribe", glyph: "mic", scope: "transcribe" },
-  { href: "/app/library", name: "library", glyph: "library", scope: "read" },
-  { href: "/app/models", name: "models", glyph: "model", scope: "read" },
-  { href: "/", name: "dashboard", glyph: "gauge", scope: "read", outside: true },
 ];
 
 const main = byId("main");
@@ -54,7 +49,8 @@ async function draw({ focus = true } = {}) {
   if ((session.signedOut() || session.mustChange()) && !route?.open) {
     return navigate(`/app/sign-in?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`, { replace: true });
   }
-  places();
+  places(byId("places"));
+  account(byId("bar-end"), { navigate });
   const root = el("div", { class: `view view-${(route?.view ?? "none").replaceAll("_", "-")}` });
   main.replaceChildren(root);
   let view;
@@ -89,17 +85,6 @@ function fault(root, error) {
   root.replaceChildren(
     el("div", { class: "empty", role: "alert" }, icon(error.glyph ?? "alert", 32), el("h1", {}, t("errors.title")), el("p", {}, explain(error)), el("p", { class: "row" }, again, home)),
   );
-}
-
-/** The links between the views, and who is signed in. */
-function places() {
-  const list = PLACES.filter(({ scope }) => session.may(scope)).map(({ href, name, glyph, outside }) => {
-    const here = href === "/app" ? /^\/app\/?$/.test(location.pathname) : !outside && location.pathname.startsWith(href);
-    const link = el("a", { href, ...(here && { "aria-current": "page" }) }, icon(glyph), el("span", {}, t(`nav.${name}`)));
-    return link;
-  });
-  byId("places").replaceChildren(...list);
-  account(byId("bar-end"), { navigate });
 }
 
 document.addEventListener("click", (event) => {

@@ -122,7 +122,7 @@ function meter(input, avoided) {
   input.addEventListener("input", () => {
     const level = input.value ? strength(input.value, avoided()) : 0;
     node.dataset.level = String(level);
-    text(words, input.value ? t(`common.strength_${level}`) : "");
+    text(words, level ? t(`common.strength_${level}`) : "");
   });
   return node;
 }

@@ -2,8 +2,8 @@
 
 import * as api from "../../api.js";
 import { el } from "../../dom.js";
-import { ago, moment } from "../../format.js";
-import { has, t } from "../../i18n.js";
+import { ago } from "../../format.js";
+import { explain, has, locale, t } from "../../i18n.js";
 import * as session from "../../session.js";
 import { button } from "../../ui/button.js";
 import { copyable } from "../../ui/copy.js";
@@ -40,7 +40,7 @@ export async function mount(root) {
       tab.addEventListener("click", async () => {
         all = value;
         for (const each of tabs) each.setAttribute("aria-pressed", String(each === tab));
-        await draw().catch((error) => toast(error.message, { tone: "bad" }));
+        await draw().catch((error) => toast(explain(error), { tone: "bad" }));
       });
       return tab;
     });
@@ -71,11 +71,11 @@ export async function mount(root) {
       key.last_used_at ? t("keys.used", { when: ago(key.last_used_at) }) : t("keys.never_used"),
       until(key),
     ].filter(Boolean);
-    const badge = el("span", { class: "badge", "data-state": { good: "succeeded", stopped: "queued" }[key.state] ?? "" }, t(`keys.state_${key.state}`));
+    const badge = key.state !== "good" && el("span", { class: "badge", "data-state": key.state === "stopped" ? "queued" : "" }, t(`keys.state_${key.state}`));
     const node = el(
       "li",
       { class: "row-card" },
-      el("div", { class: "row-main" }, el("p", { class: "row-title" }, el("strong", {}, key.name), el("code", {}, `${key.prefix}_…`), badge), el("p", { class: "hint" }, facts.join(" · "))),
+      el("div", { class: "row-main" }, el("p", { class: "row-title" }, el("strong", {}, key.name), el("code", {}, `${key.prefix}_…`), ...(badge ? [badge] : [])), el("p", { class: "hint" }, facts.join(" · "))),
     );
     if (usable) node.append(button({ label: t("keys.revoke"), kind: "danger", onClick: () => revoke(key), attributes: { "aria-label": t("keys.revoke_name", { name: key.name }) } }));
     return node;
@@ -83,7 +83,7 @@ export async function mount(root) {
 
   function until(key) {
     if (!key.expires_at) return t("keys.no_end");
-    return t(key.expires_at * 1000 > Date.now() ? "keys.until" : "keys.was_until", { when: moment(key.expires_at) });
+    return t(key.expires_at * 1000 > Date.now() ? "keys.until" : "keys.was_until", { when: day(key.expires_at) });
   }
 
   async function create() {
@@ -102,7 +102,7 @@ export async function mount(root) {
       actions: [
         { label: t("common.cancel"), value: false },
         {
-          label: t("keys.make"),
+          label: t("keys.create"),
           kind: "primary",
           run: () => {
             const scopes = boxes.filter(({ input }) => input.checked).map(({ input }) => input.value);
@@ -125,13 +125,18 @@ export async function mount(root) {
     try {
       await api.request(`/api/v1/keys/${encodeURIComponent(key.id)}`, { method: "DELETE" });
       await draw();
+      (make.isConnected ? make : list).focus();
       toast(t("keys.revoked", { name: key.name }));
     } catch (error) {
-      toast(error.message, { tone: "bad" });
+      toast(explain(error), { tone: "bad" });
     }
   }
 
   return { title: t("keys.title"), unmount() {} };
+}
+
+function day(seconds) {
+  return new Intl.DateTimeFormat(locale(), { dateStyle: "medium" }).format(new Date(seconds * 1000));
 }
 
 /** `*` is another name of admin. */

@@ -14,12 +14,14 @@ import { toast } from "../../ui/toast.js";
 
 const BUSY_MS = 1000; // while something is fetched
 const IDLE_MS = 10_000;
+const FIRST = 12; // of those to be had, before all are asked for
 
 export async function mount(root, _params, { announce }) {
   const keeper = session.may("models");
   let models = [];
   let timer = 0;
   let left = false;
+  let all = false;
   const working = new Map(); // name -> what is being done with it
   const memory = machineMemory();
   const here = section("here");
@@ -40,7 +42,8 @@ export async function mount(root, _params, { announce }) {
     others.node,
   );
   others.node.querySelector("h2").after(el("div", { class: "filters" }, search.node, language.node));
-  others.node.append(unable);
+  const every = button({ label: "", onClick: () => { all = true; draw(); others.node.querySelectorAll(".model")[FIRST]?.querySelector("button")?.focus(); } });
+  others.node.append(every, unable);
 
   await look();
   offer();
@@ -88,10 +91,13 @@ export async function mount(root, _params, { announce }) {
     const mine = models.filter((model) => model.installed);
     const rest = models.filter((model) => !model.installed && fits(model));
     const coming = (model) => (model.state === "downloading" || model.state === "failed" ? 0 : 1);
-    const able = rest.filter((model) => model.runs || coming(model) === 0).sort((a, b) => coming(a) - coming(b));
+    const able = rest.filter((model) => model.runs || coming(model) === 0).sort((a, b) => coming(a) - coming(b) || Number(a.restricted) - Number(b.restricted));
     const no = rest.filter((model) => !able.includes(model));
     here.draw(mine, t("models.none_here"));
-    others.draw(able, t("models.none_found"));
+    const shown = all || words || code ? able : able.slice(0, FIRST);
+    others.draw(shown, t("models.none_found"), able.length);
+    text(every.lastElementChild, t("models.show_all", { n: able.length }));
+    show(every, shown.length < able.length);
     keyed(elsewhere, no, (model) => model.name, row);
     text(unable.querySelector("summary"), t("models.unable", { n: no.length }));
     show(unable, no.length > 0);
@@ -104,8 +110,8 @@ export async function mount(root, _params, { announce }) {
     const node = el("section", { class: "models-part", "aria-labelledby": heading.id }, heading, list, none);
     return {
       node,
-      draw(shown, empty) {
-        heading.replaceChildren(t(`models.${name}`), " ", el("span", { class: "count" }, count(shown.length)));
+      draw(shown, empty, n = shown.length) {
+        heading.replaceChildren(t(`models.${name}`), " ", el("span", { class: "count" }, count(n)));
         keyed(list, shown, (model) => model.name, row);
         text(none, empty);
         show(none, shown.length === 0);
@@ -118,6 +124,7 @@ export async function mount(root, _params, { announce }) {
     let model = first;
     const badge = el("span", { class: "badge" });
     const off = el("span", { class: "badge" }, t("models.off"));
+    const licence = el("span", { class: "badge", "data-state": "queued", title: first.licence }, t("models.restricted"));
     const spoken = el("p", { class: "model-languages" });
     const facts = el("p", { class: "hint" });
     const fetched = bar(t("models.fetching", { name }), { role: "progressbar" });
@@ -140,7 +147,7 @@ export async function mount(root, _params, { announce }) {
       { label: t("common.delete"), glyph: "trash", danger: true, run: remove, disabled: model.bundled },
     ]);
     if (keeper) doing.append(...Object.values(act));
-    const node = el("li", { class: "row-card model" }, el("div", { class: "row-main" }, el("p", { class: "row-title" }, el("strong", {}, name), badge, off), spoken, facts, fetched.node, fault, told), doing);
+    const node = el("li", { class: "row-card model" }, el("div", { class: "row-main" }, el("p", { class: "row-title" }, el("strong", {}, name), badge, off, licence), spoken, facts, fetched.node, fault, told), doing);
 
     function update(next) {
       model = next;
@@ -149,9 +156,10 @@ export async function mount(root, _params, { announce }) {
       badge.dataset.state = state === "installed" ? "" : state;
       text(badge, t(`models.state_${state}`));
       show(badge, state !== "absent");
+      show(licence, model.restricted);
       show(off, model.installed && !model.enabled);
       text(spoken, languages(model.languages));
-      text(facts, [bytes(model.bytes), model.runs && t("models.memory", { size: bytes(model.memory_bytes) }), model.runs && speed(model), model.engine, model.licence].filter(Boolean).join(" · "));
+      text(facts, [bytes(model.bytes), model.runs && t("models.memory", { size: bytes(model.memory_bytes) }), model.runs && speed(model), model.engine, model.licence.split(" (")[0]].filter(Boolean).join(" · "));
       show(fetched.node, model.state === "downloading");
       const share = model.bytes ? Math.min(model.bytes_done / model.bytes, 1) : null;
       fetched.update(share, t("models.of", { done: bytes(model.bytes_done), total: bytes(model.bytes), share: percent(share * 100) }));

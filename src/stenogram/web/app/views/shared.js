@@ -2,7 +2,7 @@
 
 import * as api from "../../api.js";
 import { el } from "../../dom.js";
-import { clock, languageName, span } from "../../format.js";
+import { clock, languageName, moment, span } from "../../format.js";
 import { t } from "../../i18n.js";
 import { button } from "../../ui/button.js";
 import { icon } from "../../ui/icons.js";
@@ -24,8 +24,8 @@ export async function mount(root, { token }) {
     root.append(gone());
     return { title: t("shared.gone"), unmount() {} };
   }
-  const title = told.title || told.filename || t("shared.untitled");
-  const facts = [told.duration && span(told.duration), told.language && languageName(told.language), names(told).length > 1 && t("shared.speakers", { n: names(told).length })];
+  const title = told.title || t("shared.untitled");
+  const facts = [told.duration && span(told.duration), told.language && languageName(told.language), names(told).length > 1 && t("shared.speakers", { n: names(told).length }), told.expires_at && t("shared.until", { when: moment(told.expires_at) })];
   const save = button({ label: t("shared.download"), glyph: "download" });
   menu(save, () => FORMATS.map((format) => ({ label: t(`shared.as_${format}`), glyph: "file", run: () => download(`${base}/export?format=${format}`) })));
   root.append(

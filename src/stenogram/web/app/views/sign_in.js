@@ -31,7 +31,7 @@ export async function mount(root, _params, { navigate }) {
   else ask(session.current().mode === "keys" ? byKey() : byPassword());
 
   function head(title, lead) {
-    return [el("div", { class: "gate-mark", "aria-hidden": "true" }, icon("key", 22)), el("h1", {}, title), el("p", { class: "lead" }, lead)];
+    return [el("div", { class: "gate-mark", "aria-hidden": "true" }, icon(session.current().mode === "keys" ? "key" : "person", 22)), el("h1", {}, title), el("p", { class: "lead" }, lead)];
   }
 
   function ask({ lead, fields, given }) {

@@ -34,7 +34,9 @@ export async function mount(root) {
     ({ users } = await api.json("/api/v1/users"));
     const order = (user) => [user.is_active ? 0 : 1, user.role === "admin" ? 0 : 1, (user.name || user.email).toLowerCase()].join(" ");
     users.sort((a, b) => order(a).localeCompare(order(b)));
+    const held = document.activeElement?.closest("[data-id]")?.dataset.id;
     list.replaceChildren(...users.map(row));
+    if (held) list.querySelector(`[data-id="${CSS.escape(held)}"] button`)?.focus();
     if (users.length === 1) list.append(el("li", {}, el("p", { class: "hint alone" }, t("users.alone"))));
     await log.draw(users);
   }
@@ -64,7 +66,7 @@ export async function mount(root) {
     ]);
     return el(
       "li",
-      { class: "row-card", "data-closed": String(!user.is_active) },
+      { class: "row-card", "data-id": user.id, "data-closed": String(!user.is_active) },
       el("span", { class: "avatar", "aria-hidden": "true" }, initials(name)),
       el("div", { class: "row-main" }, el("p", { class: "row-title" }, el("strong", {}, name), ...badges), el("p", { class: "hint" }, facts.filter((fact) => fact !== name).join(" · "))),
       more,
@@ -100,11 +102,10 @@ export async function mount(root) {
     const words = t("users.reset_words", { name });
     const sure = await confirm({ title: t("users.reset_title", { name }), words, action: t("users.reset"), danger: false });
     if (!sure) return;
-    const password = invented();
     try {
-      await api.request(`/api/v1/users/${encodeURIComponent(user.id)}`, { method: "PATCH", json: { password } });
-      await reveal(user, password);
+      const changed = await api.json(`/api/v1/users/${encodeURIComponent(user.id)}`, { method: "PATCH", json: { password: null } });
       await draw();
+      await reveal(changed, changed.password);
     } catch (error) {
       toast(explain(error), { tone: "bad" });
     }
@@ -125,7 +126,7 @@ export async function mount(root) {
     const made = await dialog({ title: t("users.invite"), body, actions: [{ label: t("common.cancel"), value: false }, { label: t("users.invite"), kind: "primary", run }] });
     if (!made) return;
     await draw();
-    await reveal(made.user ?? made, made.password);
+    await reveal(made, made.password);
     invite.focus();
   }
 
@@ -135,18 +136,6 @@ export async function mount(root) {
 function initials(name) {
   const words = name.split(/[\s@.]+/).filter(Boolean);
   return words.slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");
-}
-
-const LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"; // none of which looks like another
-
-/** A password that can be read out: 16 letters, 78 random bits. */
-function invented() {
-  const letters = [];
-  while (letters.length < 16) {
-    const [byte] = crypto.getRandomValues(new Uint8Array(1));
-    if (byte < 8 * LETTERS.length) letters.push(LETTERS[byte % LETTERS.length]);
-  }
-  return letters.join("").replaceAll(/(.{4})(?=.)/g, "$1-");
 }
 
 /** The password that somebody else has to be given, this once. */
