@@ -29,7 +29,8 @@ window.faults = [];
 document.addEventListener("securitypolicyviolation", (event) => window.faults.push(`CSP: ${event.violatedDirective}`));
 """
 _EXPECTED = re.compile(
-    r"WebSocket connection to|status of 503|ERR_CONNECTION|net::ERR_FAILED|status of 4\d\d .*\(/(api|v1|dashboard)/"
+    r"WebSocket connection to|status of 503|ERR_CONNECTION|net::ERR_(FAILED|INTERNET_DISCONNECTED)|"
+    r"status of 4\d\d .*\(/(api|v1|dashboard)/"
 )
 """What browsers say by themselves of a server that is gone or refuses: the page tells of it, and tests look at that."""
 

@@ -11,16 +11,17 @@ from stenogram.store import claims, jobs, results
 from stenogram.types import Segment, SpeakerTurn, Transcript, Word
 from tests.service import keep
 
-_VOCABULARY = tuple(
-    "the of and to in is that for it was on are as with they be at one have this from or had by but some what there we "
-    "can out other were all your when use word how said each which their time will way about many then them write like "
-    "long make thing see him two look more day could come did sound most number who over know water than call first "
-    "people may down side been now find any new work part take get place made live where after back little only".split()
-)
+_VOCABULARY = """
+the of and to in is that for it was on are as with they be at one have this from or had by but some what there we can
+out other were all your when use word how said each which their time will way about many then them write like long make
+thing see him two look more day could come did sound most number who over know water than call first people may down
+side been now find any new work part take get place made live where after back little only
+""".split()
 
 
-def spoken(number: int, start: float, words: Sequence[str], speaker: str | None, doubt: float = 0.98) -> Segment:
+def spoken(number: int, start: float, text: str, speaker: str | None, doubt: float = 0.98) -> Segment:
     """A segment said at an even pace, 0.4 s a word; the last word is as probable as ``doubt``."""
+    words = text.split()
     timed = tuple(
         Word(
             word,
@@ -31,7 +32,7 @@ def spoken(number: int, start: float, words: Sequence[str], speaker: str | None,
         )
         for place, word in enumerate(words)
     )
-    return Segment(number, timed[0].start, timed[-1].end, " ".join(words), timed, speaker=speaker)
+    return Segment(number, timed[0].start, timed[-1].end, text, timed, speaker=speaker)
 
 
 def talk(segments: Sequence[Segment], duration: float | None = None) -> Transcript:
@@ -45,14 +46,14 @@ def talk(segments: Sequence[Segment], duration: float | None = None) -> Transcri
 
 def long_talk(words: int = 30_000) -> Transcript:
     """Three hours of three people: as many words, always the same."""
-    draw = random.Random(7)  # noqa: S311 - not a secret
+    draw = random.Random(7)
     segments: list[Segment] = []
     start, said, speaker = 0.4, 0, "SPEAKER_00"
     while said < words:
         count = min(draw.randint(6, 22), words - said)
         drawn = [draw.choice(_VOCABULARY) for _ in range(count)]
         drawn[0], drawn[-1] = drawn[0].capitalize(), f"{drawn[-1]}."
-        segments.append(spoken(len(segments), start, drawn, speaker, draw.choice((0.3, 0.9, 0.95))))
+        segments.append(spoken(len(segments), start, " ".join(drawn), speaker, draw.choice((0.3, 0.9, 0.95))))
         said += count
         start = segments[-1].end + draw.choice((0.2, 0.4, 2.0))
         if draw.random() < 0.25:

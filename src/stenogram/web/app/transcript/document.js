@@ -105,14 +105,14 @@ export class TranscriptDocument extends EventTarget {
    * The one operation: consecutive segments give way to others, `[{text, speaker?, words?, start?, end?}]`; what is not
    * said is taken from those that go. No ids: put in behind `after` (null: in front). Gives the new segments.
    */
-  replace(ids, by, { after = null, key = null } = {}) {
+  replace(ids, by, { after = null, key = null, more = false } = {}) {
     if (this.readOnly) return [];
     const at = ids.length ? this.indexOf(ids[0]) : after === null ? 0 : this.indexOf(after) + 1;
     const before = this.segments.slice(at, at + ids.length);
     if (at < 0 || before.some(({ id }, step) => id !== ids[step])) throw new Error("the segments are not consecutive");
     const made = this.#made(before, by, at);
     const anchor = this.segments[at - 1]?.id ?? null;
-    this.#history.add({ before, after: made, anchor }, key);
+    this.#history.add({ before, after: made, anchor }, key, more);
     this.#splice(at, before.length, made, "edit");
     return made;
   }
@@ -132,6 +132,11 @@ export class TranscriptDocument extends EventTarget {
     const next = tidy(text);
     if (!segment || next === segment.text) return;
     this.replace([id], [refit(segment, next)], { key: `text ${id}` });
+  }
+
+  /** Delete a segment of which nothing is left; undone together with what emptied it. */
+  removeEmpty(id) {
+    if (this.find(id)?.text === "") this.replace([id], [], { key: `text ${id}`, more: true });
   }
 
   /** Cut a segment at an offset of its text; gives the id of the second one, null where there is nothing to cut. */

@@ -59,8 +59,8 @@ export class Editing {
     this.#row = null;
     this.lines.pin(null);
     row.end();
+    this.document.removeEmpty(row.segment.id);
     this.document.pause();
-    if (row.segment.text === "" && this.document.find(row.segment.id)) this.document.remove([row.segment.id]);
     if (row.words.contains(document.activeElement)) row.words.blur();
   }
 

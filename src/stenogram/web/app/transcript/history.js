@@ -18,14 +18,14 @@ export class History {
     return this.#undone.length > 0;
   }
 
-  /** Note a change. Those with the same key (typing in one segment), soon after each other, are one step. */
-  add(part, key = null) {
+  /** Note a change. Those with the same key (typing in one segment), soon after each other or with `more`, are one step. */
+  add(part, key = null, more = false) {
     this.#undone = [];
     const step = this.#open ?? this.#done.at(-1);
     const now = performance.now();
     if (this.#open) {
       step.parts.push(part);
-    } else if (key !== null && step?.key === key && now - step.at < TOGETHER_MS) {
+    } else if (key !== null && step?.key === key && (more || now - step.at < TOGETHER_MS)) {
       step.parts[0].after = part.after;
       step.at = now;
     } else {
