@@ -14,6 +14,7 @@ const PATHS = {
   edit: "M4 20l1-4L16.5 4.5l3 3L8 19z",
   file: "M6 3h8l4 4v14H6zM14 3v4h4",
   filter: "M4 6h16M7 12h10M10 18h4",
+  folder: "M3 6h6l2 2.5h10V19H3z",
   forward: "M4 6v12l8-6zM12 6v12l8-6z",
   gauge: "M4 18a8 8 0 1 1 16 0M12 18l4-6",
   globe: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM3 12h18M12 3c3 3 3 15 0 18-3-3-3-15 0-18z",
