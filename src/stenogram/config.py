@@ -91,13 +91,30 @@ class Settings:
 class ServerSettings:
     """What ``stenogram serve`` and ``stenogram worker`` need on top of ``Settings``."""
 
-    host: str = option("127.0.0.1", "Address to listen on; other than this machine's own needs API keys or --no-auth.")
+    host: str = option(
+        "127.0.0.1", "Address to listen on; other than this machine's own needs accounts, API keys or --no-auth."
+    )
     port: int = option(8000, "Port to listen on; 0: any free one.", low=0, high=65535)
-    no_auth: bool = option(False, "Listen on any address although no API key exists: everybody may use it.")
+    no_auth: bool = option(
+        False, "Listen on any address although there is neither user nor API key: everybody may use it."
+    )
     allowed_hosts: str = option("", "Names by which browsers may reach the server, separated by commas; *: any.")
     cors_origins: str = option("", "Web origins whose pages may use the API, separated by commas.")
-    requests_per_minute: int = option(0, "Requests a minute for each key; 0: no limit. A key's own goes first.", low=0)
-    max_concurrent: int = option(0, "Requests at once for each key; 0: no limit. A key's own goes first.", low=0)
+    requests_per_minute: int = option(
+        0, "Requests a minute for each user and key; 0: no limit. A key's own goes first.", low=0
+    )
+    max_concurrent: int = option(
+        0, "Requests at once for each user and key; 0: no limit. A key's own goes first.", low=0
+    )
+    session_days: float = option(
+        30.0, "Have people sign in anew after so many days, and after half as many without use.", low=0.01, high=365
+    )
+    secure_cookies: Literal["auto", "on", "off"] = option(
+        "auto", "Whether browsers may send the cookie by HTTPS only; auto: where the request came so."
+    )
+    trusted_proxies: str = option(
+        "127.0.0.1,::1", "Proxies that are believed who asks and whether by HTTPS: addresses, networks, or *."
+    )
     json_log: bool = option(False, "Write the log as JSON lines.")
 
     database_url: str | None = option(

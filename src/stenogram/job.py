@@ -33,6 +33,14 @@ class Caller:
     """Of the key, added to that of the job."""
     admin: bool = True
     """Sees the jobs of all owners."""
+    user_id: str | None = None
+    """Of the user who is signed in; None also where a key asks that a user made."""
+    session_id: str | None = None
+    """Of the browser's session that asks, be it a user's or a key's."""
+    name: str = ""
+    """What the user, or the key, is called."""
+    address: str = ""
+    """Where the request came from; empty: not by the network."""
 
     def owns(self, owner: str | None) -> bool:
         """Whether something of this owner is the caller's to see."""

@@ -16,12 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Literal
 
 from cachetools import TTLCache
 
 from stenogram.errors import DatabaseError, NotAuthenticated, NotFound, OptionError, StorageError
 from stenogram.job import Caller
-from stenogram.store import keys
+from stenogram.store import keys, users
 from stenogram.store.database import Database
 from stenogram.store.keys import ApiKey
 
@@ -31,13 +32,17 @@ SCOPES = {
     "transcribe": "submit jobs, follow and cancel them, read their transcripts",
     "read": "read jobs and transcripts, change nothing",
     "models": "fetch, load, unload and remove models",
+    "users": "manage users, see and revoke the keys of all, and read the audit log",
     "admin": "all of these, and the jobs of all owners",
     "*": "the same as admin",
 }
 """What a key may be for."""
 
+Mode = Literal["open", "keys", "accounts"]
+"""Who may enter: everybody, for there is neither key nor user; who has a key; users, and who has a key."""
+
 KNOWN_FOR_S = 5.0
-"""What was read of keys is believed for so long: a revocation, or the very first key, is felt after it."""
+"""What was read of keys and users is believed for so long: a revocation, or the very first one, is felt after it."""
 MOST_PRIORITY = 100
 """Of a key; what a job asks for is added."""
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -119,7 +124,7 @@ class Doorkeeper:
         self._db = db
         self._clock = clock
         self._known: TTLCache[str, ApiKey] = TTLCache(maxsize=1024, ttl=KNOWN_FOR_S, timer=timer)
-        self._locked: TTLCache[str, bool] = TTLCache(maxsize=1, ttl=KNOWN_FOR_S, timer=timer)
+        self._mode: TTLCache[str, Mode] = TTLCache(maxsize=1, ttl=KNOWN_FOR_S, timer=timer)
         self._lock = threading.Lock()
 
     def remembered(self, secret: str | None) -> ApiKey | None:
@@ -129,21 +134,32 @@ class Doorkeeper:
         return key if key is not None and key.valid(self._clock()) else None
 
     def stands_open(self) -> bool | None:
-        """Whether no key exists, so that everybody may enter; None: not known without asking the database."""
+        """Whether neither key nor user exists, so that everybody may enter; None: not known without the database."""
         with self._lock:
-            locked = self._locked.get("")
-        return None if locked is None else not locked
+            mode = self._mode.get("")
+        return None if mode is None else mode == "open"
 
     def open_now(self) -> bool:
-        """Whether no key exists. Raises ``DatabaseUnavailable``."""
-        known = self.stands_open()
-        if known is not None:
-            return known
-        with self._db.read() as connection:
-            locked = keys.exist(connection)
+        """Whether neither key nor user exists. Raises ``DatabaseUnavailable``."""
+        return self.mode() == "open"
+
+    def mode(self) -> Mode:
+        """Who may enter. Raises ``DatabaseUnavailable``."""
         with self._lock:
-            self._locked[""] = locked
-        return not locked
+            mode = self._mode.get("")
+        if mode is not None:
+            return mode
+        with self._db.read() as connection:
+            mode = "accounts" if users.exist(connection) else "keys" if keys.exist(connection) else "open"
+        with self._lock:
+            self._mode[""] = mode
+        return mode
+
+    def forget(self) -> None:
+        """Believe nothing any more that was read before: something has changed."""
+        with self._lock:
+            self._known.clear()
+            self._mode.clear()
 
     def verify(self, secret: str | None) -> ApiKey:
         """The key that opens. Raises ``NotAuthenticated``, alike for an unknown, a revoked and an expired one."""
@@ -175,7 +191,8 @@ class Doorkeeper:
 
 def caller_of(key: ApiKey) -> Caller:
     """Who asks with this key."""
-    return Caller(key.owner, key.id, key.scopes, key.priority, admin=bool(key.scopes & {"admin", "*"}))
+    admin = bool(key.scopes & {"admin", "*"})
+    return Caller(key.owner, key.id, key.scopes, key.priority, admin=admin, name=key.name)
 
 
 def _hash(secret: str) -> str:

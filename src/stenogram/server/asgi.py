@@ -14,6 +14,10 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from stenogram.accounts.keys import Doorkeeper
+from stenogram.accounts.passwords import Passwords
+from stenogram.accounts.sessions import Sessions
+from stenogram.accounts.set_up import SetUp
+from stenogram.accounts.sign_in import SignIn
 from stenogram.app.enabled import fetch_enabled
 from stenogram.app.house import House
 from stenogram.app.housekeeping import keep_tidy
@@ -34,6 +38,7 @@ from stenogram.server.routes import (
     models,
     openai,
     service,
+    session,
     speakers,
     system,
     transcriptions,
@@ -58,8 +63,8 @@ _EXPOSED = (
 """Headers that pages of other origins may read."""
 
 
-def build(house: House) -> FastAPI:
-    """The app over an open house, whose tables are there."""
+def build(house: House, set_up: SetUp | None = None) -> FastAPI:
+    """The app over an open house, whose tables are there; ``set_up`` lets the first admin be made."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -68,9 +73,20 @@ def build(house: House) -> FastAPI:
         sys.setswitchinterval(_TURN_S)
         hub = Hub(asyncio.get_running_loop())
         board = Board(house, hub)
-        app.state.stenogram = State(house, hub, board, Doorkeeper(house.db), Limits(), GivenUp())
-        hub.attach(house.db)
         settings = house.server
+        door, sessions = Doorkeeper(house.db), Sessions(house.db, settings.session_days)
+        app.state.stenogram = State(
+            house=house,
+            hub=hub,
+            board=board,
+            door=door,
+            sessions=sessions,
+            sign_in=SignIn(house.db, Passwords(), sessions, door),
+            set_up=set_up or SetUp(),
+            limits=Limits(),
+            given_up=GivenUp(),
+        )
+        hub.attach(house.db)
         sender = Sender(settings.callback_allow, settings.callback_timeout_s)
         deliverer = Deliverer(house.db, sender, settings.callback_secret, settings.callback_give_up_h * _HOUR_S)
         deliverer.start()
@@ -95,7 +111,7 @@ def build(house: House) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
-    modules = (service, openai, jobs, transcriptions, enhance, speakers, models, llm, system, metrics, live)
+    modules = (service, openai, jobs, transcriptions, enhance, speakers, models, llm, session, system, metrics, live)
     for module in modules:
         app.include_router(module.router)
     app.mount("/web", live.static)

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 STATUS: Mapping[type[StenogramError], int] = {
     errors.NotAuthenticated: 401,
+    errors.SignInFailed: 401,
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.UnknownModel: 404,
@@ -142,8 +143,8 @@ _ERROR_SCHEMA = {
 }
 _MEANINGS = {
     400: "What was sent cannot be",
-    401: "No valid API key",
-    403: "The key, or the origin, may not",
+    401: "Neither signed in nor a valid API key",
+    403: "The caller, or the origin, may not",
     404: "No such thing, or not the caller's",
     405: "Not by this method",
     409: "Not in this state",

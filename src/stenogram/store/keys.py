@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from stenogram.store.database import Transaction
-from stenogram.store.tables import api_keys
+from stenogram.store.tables import api_keys, users
 
+_KEYS = select(api_keys, users.c.is_active).outerjoin(users, users.c.id == api_keys.c.owner)
 _USE_NOTED_EVERY_S = 60.0
 
 
@@ -34,10 +35,12 @@ class ApiKey:
     expires_at: float | None = None
     last_used_at: float | None = None
     revoked_at: float | None = None
+    stopped: bool = False
+    """Its owner is a user who may not enter now."""
 
     def valid(self, now: float) -> bool:
         """Whether it opens anything now."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+        return self.revoked_at is None and not self.stopped and (self.expires_at is None or now < self.expires_at)
 
 
 def put(tx: Transaction, key: ApiKey) -> None:
@@ -61,13 +64,19 @@ def put(tx: Transaction, key: ApiKey) -> None:
 
 def find(connection: Connection, prefix: str) -> ApiKey | None:
     """The key that begins so."""
-    row = connection.execute(select(api_keys).where(api_keys.c.prefix == prefix)).first()
+    row = connection.execute(_KEYS.where(api_keys.c.prefix == prefix)).first()
+    return _of_row(row) if row is not None else None
+
+
+def of_id(connection: Connection, key_id: str) -> ApiKey | None:
+    """The key of this id."""
+    row = connection.execute(_KEYS.where(api_keys.c.id == key_id)).first()
     return _of_row(row) if row is not None else None
 
 
 def listing(connection: Connection) -> Sequence[ApiKey]:
     """Every key, oldest first."""
-    return [_of_row(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))]
+    return [_of_row(row) for row in connection.execute(_KEYS.order_by(api_keys.c.created_at, api_keys.c.id))]
 
 
 def exist(connection: Connection) -> bool:
@@ -110,4 +119,5 @@ def _of_row(row: Row[Any]) -> ApiKey:
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
+        stopped=row.is_active is not None and not row.is_active,
     )
