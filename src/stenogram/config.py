@@ -157,6 +157,9 @@ class ServerSettings:
         high=16,
     )
     retention_days: int = option(0, "Delete finished jobs after so many days; 0: keep them.", low=0)
+    trash_days: int = option(
+        30, "Delete what has been in the trash for so many days for good; 0: when its owner says so.", low=0
+    )
     archive_url: str | None = option(None, "Folder (any fsspec URL) that gets jobs as JSON lines before they go.")
 
     callback_allow: str = option("", "Private hosts and networks that callbacks may reach, separated by commas.")

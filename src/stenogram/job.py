@@ -125,6 +125,10 @@ class Job:
     token_count: int | None = None
     gpu: Mapping[str, Any] | None = None
     """What the GPU did meanwhile, in the words of R6."""
+    title: str | None = None
+    """What its owner calls it; None: by its file's name."""
+    deleted_at: float | None = None
+    """When its owner put it into the trash; None: it is not there."""
 
     @property
     def finished(self) -> bool:

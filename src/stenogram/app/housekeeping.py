@@ -10,16 +10,21 @@ from dataclasses import asdict
 
 import msgspec
 
-from stenogram.app import enhancing, enrol, transcripts
+from stenogram.accounts import audit
+from stenogram.app import enhancing, enrol, library, transcripts
 from stenogram.app.house import House
 from stenogram.errors import StenogramError
-from stenogram.store import idempotency, jobs
+from stenogram.store import idempotency, jobs, search
 
 log = logging.getLogger(__name__)
 
 FAILED_MEDIA_S = 7 * 86_400.0
 """The recording of a failed job, which may be tried again, is kept so long where it would have been deleted."""
 _EVERY_S = 60.0
+_INDEXED_AT_ONCE = 10
+_TELL_EVERY = 100
+_BREATH_S = 0.05
+"""Between two batches, so that others can write."""
 _DAY_S = 86_400.0
 
 
@@ -57,6 +62,8 @@ def retire(house: House) -> int:
             house.media.delete(job.media.url)
     with house.db.write() as tx:
         jobs.remove(tx, [job.id for job in old])
+        for job in old:
+            audit.note(tx, None, "job_deleted", job.id, name=audit.ITSELF, why="age")
     return len(old)
 
 
@@ -77,17 +84,52 @@ def tidy(house: House) -> None:
         pass
     while retire(house):
         pass
+    while library.empty_trash(house):
+        pass
     while enrol.forget_left(house):
         pass
     with house.db.write() as tx:
         idempotency.expire(tx, time.time() - _DAY_S)
 
 
+def index_old(house: House, stop: threading.Event | None = None) -> int:
+    """Have those recordings found by their words that were there before there was an index. Gives their number.
+
+    In batches, so that nobody waits; what was interrupted goes on when called again.
+    """
+    with house.db.read() as connection:
+        missing = search.missing(connection)
+    if missing:
+        log.info("search: %d recordings are put into the index", missing)
+    done = 0
+    while missing and not (stop is not None and stop.wait(_BREATH_S)):
+        with house.db.write() as tx:
+            batch = search.catch_up(tx, _INDEXED_AT_ONCE)
+        done += batch
+        if batch and done % _TELL_EVERY == 0:
+            log.info("search: %d of %d recordings are in the index", done, missing)
+        if not batch:
+            log.info("search: all recordings are in the index")
+            break
+    return done
+
+
 def keep_tidy(house: House, stop: threading.Event) -> None:
-    """Tidy at the start of what killed uploads left, and all once a minute until ``stop``; for a thread of its own."""
+    """Tidy at the start of what killed uploads left, and all once a minute until ``stop``; for a thread of its own.
+
+    The index of words is completed at the start, and settled then and once a day.
+    """
     house.media.sweep()
-    while not stop.wait(_EVERY_S):
+    settled_at: float | None = None
+    while True:
         try:
-            tidy(house)
+            if settled_at is None or time.monotonic() - settled_at > _DAY_S:
+                index_old(house, stop)
+                search.settle(house.db)
+                settled_at = time.monotonic()
+            else:
+                tidy(house)
         except StenogramError as error:
             log.warning("housekeeping goes on later: %s", error)
+        if stop.wait(_EVERY_S):
+            return

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stenogram import languages
+from stenogram.accounts import audit
 from stenogram.app import enabled, enhancing, speakers, transcripts
 from stenogram.app.house import House
 from stenogram.app.known import diarization_of
@@ -236,10 +237,16 @@ def delete(house: House, caller: Caller, job_id: str) -> None:
     job = find(house, caller, job_id)
     if not job.finished:
         raise Conflict(what=f"job {job_id}", cause=f"it is {job.state}; cancel it first")
+    erase(house, job, caller)
+
+
+def erase(house: House, job: Job, caller: Caller | None, **detail: str) -> None:
+    """Delete a job with its recording and all that was made of it; None: the service does it by itself."""
     if job.media is not None:
         house.media.delete(job.media.url)
     with house.db.write() as tx:
-        jobs.remove(tx, [job_id])
+        jobs.remove(tx, [job.id])
+        audit.note(tx, caller, "job_deleted", job.id, name="" if caller else audit.ITSELF, **detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +308,7 @@ def _repeated(house: House, caller: Caller, key: str, fingerprint: str) -> list[
         known = idempotency.find(connection, caller.owner, key)
         if known is None:
             return None
-        found = [jobs.find(connection, job_id) for job_id in known.job_ids]
+        found = [jobs.find(connection, job_id, trashed=True) for job_id in known.job_ids]
     if known.fingerprint != fingerprint:
         raise Conflict(what=f"Idempotency-Key {key}", cause="it was used for another request")
     return [job for job in found if job is not None]

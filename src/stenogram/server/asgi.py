@@ -32,6 +32,7 @@ from stenogram.server.openai.giveup import GivenUp
 from stenogram.server.routes import (
     enhance,
     jobs,
+    library,
     live,
     llm,
     metrics,
@@ -111,7 +112,8 @@ def build(house: House, set_up: SetUp | None = None) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
-    modules = (service, openai, jobs, transcriptions, enhance, speakers, models, llm, session, system, metrics, live)
+    speech = (service, openai, jobs, library, transcriptions, enhance, speakers, models, llm)
+    modules = (*speech, session, system, metrics, live)
     for module in modules:
         app.include_router(module.router)
     app.mount("/web", live.static)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from stenogram.enhancement import EnhanceStatus
 from stenogram.job import Job, JobSource, JobState
 from stenogram.store.callbacks import Callback, CallbackAttempt
+from stenogram.store.library import Labels
 
 _ID = "5f0c6a8e1c9b4d0f9f7f7d7c2b1a0e3d"
 
@@ -80,6 +81,10 @@ class JobView(BaseModel):
     cached: bool = Field(description="Answered by what an identical job had found")
     error: ErrorView | None
     llm_enhancement_status: EnhanceStatus = Field(description="How far a language model is with the text")
+    title: str | None = Field(description="What its owner calls it; null: by its file's name")
+    tags: list[str]
+    version: int = Field(description="Of the transcript; 0: never edited")
+    deleted_at: float | None = Field(description="When it came into the trash; null: it is not there")
     links: dict[str, str]
 
 
@@ -96,9 +101,15 @@ class Batch(BaseModel):
     jobs: list[JobView]
 
 
-def view(job: Job, enhanced: EnhanceStatus) -> JobView:
+def error_view(job: Job) -> ErrorView | None:
+    """Why a job failed, if it did."""
+    if job.error is None or job.state != "failed":
+        return None
+    return ErrorView(code=job.error_code or "error", message=job.error)
+
+
+def view(job: Job, enhanced: EnhanceStatus, labels: Labels) -> JobView:
     """A job as clients see it; ``enhanced``: how far a language model is with its text."""
-    failed = job.error is not None and job.state == "failed"
     return JobView(
         id=job.id,
         state=job.state,
@@ -124,8 +135,12 @@ def view(job: Job, enhanced: EnhanceStatus) -> JobView:
         started_at=job.started_at,
         finished_at=job.finished_at,
         cached=job.cached,
-        error=ErrorView(code=job.error_code or "error", message=job.error or "") if failed else None,
+        error=error_view(job),
         llm_enhancement_status=enhanced,
+        title=job.title,
+        tags=list(labels.tags),
+        version=labels.version,
+        deleted_at=job.deleted_at,
         links={
             "self": f"/api/v1/jobs/{job.id}",
             "events": f"/api/v1/jobs/{job.id}/events",

@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, select, upd
 from stenogram.errors import StenogramError, WorkerDied
 from stenogram.formats import service
 from stenogram.job import Job, Lane
-from stenogram.store import callbacks, events, jobs, references, results
+from stenogram.store import callbacks, events, jobs, references, results, search
 from stenogram.store.database import Transaction
 from stenogram.store.events import Happening
 from stenogram.store.tables import jobs as table
@@ -295,8 +295,9 @@ def _waits(tx: Transaction, row: Row[Any], reason: str) -> Released:
 def _end(tx: Transaction, row: Row[Any], transcript: Transcript | None = None, stored: bytes | None = None) -> Job:
     """What belongs to every end: the result, the last event, the callback to be sent. Gives the job as it ended."""
     job = jobs.of_row(row)
-    if stored is not None:
+    if transcript is not None and stored is not None:
         results.put(tx, job.id, stored)
+        search.index(tx, job.id, transcript)
         references.remove(tx, [job.id])  # one that failed may be tried again, as long as its recording is here
     error = {"code": job.error_code, "message": job.error} if job.error else None
     events.add(tx, job.id, job.attempt, [("state", {"state": job.state, "error": error, "cached": job.cached})])

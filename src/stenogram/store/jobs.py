@@ -12,7 +12,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
 from stenogram.job import CHAT_DEVICE, UNFINISHED, Job, JobSource, JobState, Lane, Media, Reference
-from stenogram.store import events, references
+from stenogram.store import events, references, search
 from stenogram.store.database import Transaction
 from stenogram.store.tables import jobs, workers
 from stenogram.store.tables import results as results_table
@@ -23,8 +23,8 @@ _RECENT_JOBS = 20
 """The estimate of the wait rests on so many of the jobs that ended last."""
 _TELLING = ("transcribe", "enhance")
 """Kinds of jobs that tell how long the next one of their lane may take."""
-_TRANSCRIBES = jobs.c.kind == "transcribe"
-"""What users call a job: to hear a voice and to go over a text are told of elsewhere."""
+_TRANSCRIBES = and_(jobs.c.kind == "transcribe", jobs.c.deleted_at.is_(None))
+"""What users call a job: to hear a voice and to go over a text are told of elsewhere, and what is in the trash, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,8 @@ def put(tx: Transaction, new: NewJob) -> tuple[Job, int]:
             cached=False,
         )
     )
+    if new.kind == "transcribe":
+        search.name(tx, job_id, new.media.filename if new.media else None)
     references.put(tx, job_id, new.references)
     events.add(tx, job_id, 0, [("state", {"state": "queued"})])
     if new.dedupe_key is not None:
@@ -129,10 +131,10 @@ def _catch_up(tx: Transaction, job_id: str, dedupe_key: str) -> None:
         events.copy(tx, twin.id, job_id)
 
 
-def find(connection: Connection, job_id: str) -> Job | None:
-    """The job, with its place in the queue of its lane."""
+def find(connection: Connection, job_id: str, *, trashed: bool = False) -> Job | None:
+    """The job, with its place in the queue of its lane; one in the trash only where that is asked for."""
     row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
-    if row is None:
+    if row is None or (row.deleted_at is not None and not trashed):
         return None
     if row.state != "queued":
         return of_row(row)
@@ -159,6 +161,36 @@ def wait_s(connection: Connection, position: int, lane: Lane = "speech") -> floa
 
     To hear a voice takes a second, and tells nothing of how long a recording takes: such jobs do not count as recent.
     """
+    return _pace(connection, lane).wait_s(position)
+
+
+def places(connection: Connection, limit: int = 10_000) -> dict[str, tuple[int, float | None]]:
+    """Id -> place in the queue and wait of the jobs that wait for speech to be recognised, of the first ``limit``."""
+    waiting = select(jobs.c.id).where(jobs.c.state == "queued", jobs.c.lane == "speech")
+    query = waiting.order_by(jobs.c.rank.desc(), jobs.c.created_at, jobs.c.id).limit(limit)
+    pace = _pace(connection, "speech")
+    return {
+        job_id: (position, pace.wait_s(position))
+        for position, job_id in enumerate(connection.execute(query).scalars(), start=1)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """How fast a lane is."""
+
+    mean_s: float | None
+    working: int
+    running: int
+
+    def wait_s(self, position: int) -> float | None:
+        """Estimate of the time until the job at this place starts."""
+        if self.mean_s is None or not self.working:
+            return None
+        return round(self.mean_s * max(position + self.running - self.working, 0) / self.working, 1)
+
+
+def _pace(connection: Connection, lane: Lane) -> _Pace:
     recent = (
         select((jobs.c.finished_at - jobs.c.started_at).label("took_s"))
         .where(jobs.c.state == "succeeded", jobs.c.lane == lane, jobs.c.kind.in_(_TELLING), jobs.c.cached.is_(False))
@@ -172,10 +204,7 @@ def wait_s(connection: Connection, position: int, lane: Lane = "speech") -> floa
     working = connection.execute(count).scalar_one()
     busy = select(func.count()).where(jobs.c.state == "running", jobs.c.lane == lane)
     running = connection.execute(busy).scalar_one()
-    if mean_s is None or not working:
-        return None
-    ahead = max(position + running - working, 0)
-    return round(float(mean_s) * ahead / working, 1)
+    return _Pace(float(mean_s) if mean_s is not None else None, working, running)
 
 
 def listing(
@@ -355,4 +384,6 @@ def of_row(row: Row[Any], position: int | None = None, wait: float | None = None
         cached=row.cached,
         token_count=row.token_count,
         gpu=json.loads(row.gpu) if row.gpu else None,
+        title=row.title,
+        deleted_at=row.deleted_at,
     )

@@ -31,6 +31,8 @@ VERSION_TABLE = "stenogram_version"
 """Not Alembic's usual name, which a client's program may use for its own tables."""
 _QUEUE = "procrastinate_jobs"
 _QUEUE_MARK = "stenogram: procrastinate "
+_OF_WORDS = ("words", "idx_search_documents_words")
+"""Column and index that PostgreSQL alone has (migration 0006); SQLite has a virtual table instead."""
 _TURNS = text("SELECT pg_advisory_xact_lock(hashtext('stenogram db upgrade'))")
 _OTHER_PLACE = "Use another database, or STENOGRAM_DB_SCHEMA"
 
@@ -119,6 +121,8 @@ def _ours(name: str | None, kind: str, parents: Mapping[str, str | None]) -> boo
     """Whether a thing in the database is ours to compare: the client's tables and the queue's are not."""
     if kind == "table":
         return name in metadata.tables
+    if name in _OF_WORDS and parents.get("table_name") == "search_documents":
+        return False
     return parents.get("table_name") in metadata.tables if "table_name" in parents else True
 
 

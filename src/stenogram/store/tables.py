@@ -105,6 +105,21 @@ results = Table(
     Column("skipped", Text, comment="why no language model went over it"),
 )
 
+search_documents = Table(
+    "search_documents",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("model", Text, comment="that the transcript is of"),
+    Column("language", Text, comment="that was spoken, ISO 639-1"),
+    Column("speakers", Text, comment="JSON list: labels of those who speak"),
+    Column("name", Text, nullable=False, comment="words of title and file name, each with a space on both sides"),
+    Column("body", Text, nullable=False, comment="words of the current text, likewise"),
+    Column("segments", LargeBinary, comment="where each begins in body; id, start, text: JSON, compressed"),
+    UniqueConstraint("job_id"),
+    comment="what is searched: a row for each job that transcribes; migration 0006 has the indexes of words",
+)
+
 transcript_versions = Table(
     "transcript_versions",
     metadata,

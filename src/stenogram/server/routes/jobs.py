@@ -11,7 +11,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from stenogram.app import enhancing, jobs
+from stenogram.app import enhancing, jobs, library
 from stenogram.app.house import House
 from stenogram.errors import NotFound, OptionError, RequestError
 from stenogram.job import Job, JobEvent, JobSource, JobState
@@ -70,7 +70,7 @@ async def submit(
         )
         found = await to_thread.run_sync(jobs.submit, house, caller, order, recordings, idempotency_key)
         received.keep(recordings)
-    return Batch(jobs=await to_thread.run_sync(_views, house, found))
+    return Batch(jobs=await to_thread.run_sync(views, house, found))
 
 
 @router.get("")
@@ -90,7 +90,7 @@ async def listing(  # noqa: PLR0913, PLR0917 - the filters
     found = await to_thread.run_sync(jobs.listing, house, caller, wanted, limit, _cursor(before))
     last = found[-1] if len(found) == limit else None
     return JobList(
-        jobs=await to_thread.run_sync(_views, house, found),
+        jobs=await to_thread.run_sync(views, house, found),
         next=f"{last.created_at!r}-{last.id}" if last is not None else None,
     )
 
@@ -99,7 +99,7 @@ async def listing(  # noqa: PLR0913, PLR0917 - the filters
 async def one(request: Request, caller: Reader, job_id: JobId) -> JobView:
     """A job, with its place in the queue."""
     house = state_of(request).house
-    [view] = await to_thread.run_sync(lambda: _views(house, [jobs.find(house, caller, job_id)]))
+    [view] = await to_thread.run_sync(lambda: views(house, [jobs.find(house, caller, job_id)]))
     return view
 
 
@@ -107,7 +107,7 @@ async def one(request: Request, caller: Reader, job_id: JobId) -> JobView:
 async def cancel(request: Request, caller: Submitter, job_id: JobId) -> JobView:
     """Cancel a job; one that runs stops within about a second."""
     house = state_of(request).house
-    [view] = await to_thread.run_sync(lambda: _views(house, [jobs.cancel(house, caller, job_id)]))
+    [view] = await to_thread.run_sync(lambda: views(house, [jobs.cancel(house, caller, job_id)]))
     return view
 
 
@@ -115,7 +115,7 @@ async def cancel(request: Request, caller: Submitter, job_id: JobId) -> JobView:
 async def retry(request: Request, caller: Submitter, job_id: JobId) -> JobView:
     """Let a job that failed or was cancelled run once more."""
     house = state_of(request).house
-    [view] = await to_thread.run_sync(lambda: _views(house, [jobs.retry(house, caller, job_id)]))
+    [view] = await to_thread.run_sync(lambda: views(house, [jobs.retry(house, caller, job_id)]))
     return view
 
 
@@ -174,9 +174,10 @@ async def replay(request: Request, caller: Submitter, job_id: JobId) -> Callback
     return await callback(request, caller, job_id)
 
 
-def _views(house: House, found: Sequence[Job]) -> list[JobView]:
-    standings = enhancing.standings(house, found)
-    return [schemas.view(job, standings[job.id].status) for job in found]
+def views(house: House, found: Sequence[Job]) -> list[JobView]:
+    """Jobs as clients see them."""
+    standings, labels = enhancing.standings(house, found), library.labels(house, found)
+    return [schemas.view(job, standings[job.id].status, labels[job.id]) for job in found]
 
 
 async def _stream(state: State, job_id: str, seq: int) -> AsyncIterator[str]:

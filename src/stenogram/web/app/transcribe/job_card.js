@@ -30,6 +30,8 @@ export class JobCard {
   constructor(job, { watched, announce }) {
     this.job = job;
     this.watched = watched;
+    this.seen = 0; // id of the last event
+    this.hasSpeakers = false;
     this.#announce = announce;
     const id = `job-${job.id}`;
     const about = { "aria-describedby": id };
@@ -49,12 +51,6 @@ export class JobCard {
     return ["queued", "running"].includes(this.job.state);
   }
 
-  /** Forget the text that came: it will be told from the start. */
-  rewind() {
-    this.#text.replaceChildren();
-    this.#segments = 0;
-  }
-
   /** The job as the server has it now. */
   update(job, { quiet = false } = {}) {
     const before = this.job.state;
@@ -66,7 +62,9 @@ export class JobCard {
   }
 
   /** Something happened to it (see events.js). */
-  told(kind, data) {
+  told(kind, data, id) {
+    this.seen = id;
+    this.hasSpeakers ||= kind === "speakers";
     if (kind === "state") this.update({ state: data.state });
     else if (kind === "stage") {
       this.#stage = data;
@@ -79,8 +77,8 @@ export class JobCard {
   async retell() {
     const { segments } = await api.json(`/api/v1/transcriptions/${encodeURIComponent(this.job.id)}`);
     const warnings = [...this.#text.querySelectorAll(".live-warning")];
-    this.rewind();
-    this.#text.append(...warnings);
+    this.#segments = 0;
+    this.#text.replaceChildren(...warnings);
     for (const segment of segments) this.#add(segment);
   }
 
@@ -101,7 +99,7 @@ export class JobCard {
     show(this.#again, ["failed", "cancelled"].includes(state) && this.job.media.kept);
     show(this.#open, state === "succeeded");
     this.#open.classList.toggle("primary", this.watched);
-    const empty = state === "succeeded" && this.watched && !cached && this.#segments === 0;
+    const empty = state === "succeeded" && this.watched && this.job.finished_at && !cached && this.#segments === 0;
     if (empty && !this.#text.childElementCount) this.#append(el("p", { class: "hint" }, t("transcribe.no_speech")));
   }
 
@@ -147,10 +145,7 @@ export class JobCard {
     asked.disabled = true;
     try {
       const job = await api.json(`/api/v1/jobs/${encodeURIComponent(this.job.id)}/${what}`, { method: "POST" });
-      if (what === "retry") {
-        this.watched = true;
-        this.rewind();
-      }
+      this.watched ||= what === "retry";
       this.update(job);
       if (what === "retry") this.onRetried?.();
     } catch (error) {

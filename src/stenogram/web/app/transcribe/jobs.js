@@ -103,21 +103,20 @@ export class Jobs {
     const path = `/api/v1/jobs/${encodeURIComponent(card.job.id)}`;
     try {
       await this.#slots.use(async () => {
-        if (signal.aborted || !card.unfinished) return;
-        card.rewind();
-        let speakers = false;
-        await follow(`${path}/events`, (kind, data) => {
-          speakers ||= kind === "speakers";
-          card.told(kind, data);
-        }, signal);
-        card.update(await api.json(path, { signal }));
-        if (speakers && card.job.state === "succeeded") await card.retell();
+        card.streaming = true;
+        while (card.unfinished) { // once more where it was retried after its end
+          signal.throwIfAborted();
+          await follow(`${path}/events`, (kind, data, id) => card.told(kind, data, id), signal, card.seen);
+          card.update(await api.json(path, { signal }));
+        }
+        if (card.hasSpeakers && card.job.state === "succeeded") await card.retell();
       });
     } catch (error) {
       if (error.status === 404) this.#remove(card);
       else if (!signal.aborted) this.#poll(); // asked for now and then, until it can be followed again
     } finally {
       card.following = false;
+      card.streaming = false;
     }
   }
 
@@ -130,7 +129,7 @@ export class Jobs {
   #poll() {
     clearTimeout(this.#timer);
     if (this.#over.signal.aborted || document.hidden) return;
-    const waiting = this.#unfinished().filter((card) => card.job.state === "queued" || !card.following);
+    const waiting = this.#unfinished().filter((card) => card.job.state === "queued" || !card.streaming);
     if (!waiting.length) return;
     const ask = async (card) => {
       try {
