@@ -41,8 +41,8 @@ export class JobCard {
     this.#open.href = `/app/t/${encodeURIComponent(job.id)}`;
     this.#open.setAttribute("aria-describedby", id);
     const actions = el("div", { class: "work-actions" }, this.#again, this.#stop, this.#open);
-    this.node = el("li", { class: "work card", "data-job": job.id }, el("div", { class: "work-head" }, this.#name, this.#badge, actions));
-    this.node.append(this.#facts, this.#progress.node, this.#known, this.#fault, this.#text);
+    this.node = el("li", { class: "work card", "data-job": job.id }, el("div", { class: "work-head" }, this.#name, this.#badge));
+    this.node.append(this.#facts, actions, this.#progress.node, this.#known, this.#fault, this.#text);
     show(this.#text, false);
     this.update(job, { quiet: true });
   }

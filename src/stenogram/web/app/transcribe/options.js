@@ -33,7 +33,7 @@ export class Options {
     const form = el(
       "form",
       { class: "options-fields" },
-      field("option-model", t("transcribe.model"), this.#model, this.#modelFacts),
+      field("option-model", t("transcribe.model"), this.#model, this.#modelFacts, el("a", { class: "more-models", href: "/app/models" }, t("transcribe.more_models"))),
       field("option-language", t("transcribe.language"), this.#language, this.#languageHint),
       group(t("transcribe.profile"), this.#profile, this.#profileHint),
       el("div", { class: "field" }, el("div", { class: "check" }, this.#diarize, el("label", { for: "option-diarize" }, t("transcribe.diarize"))), speakers),
@@ -105,7 +105,8 @@ export class Options {
     const named = codes.map((code) => [code, languageName(code)]).sort(([, a], [, b]) => a.localeCompare(b, locale()));
     fill(this.#language, [["", t("transcribe.detect")], ...named], wanted);
     const only = models.length === 1 && codes.length === 1;
-    text(this.#languageHint, only ? t("transcribe.one_language", { language: languageName(codes[0]) }) : "");
+    const key = this.#model.value ? "transcribe.one_language" : "transcribe.one_language_here";
+    text(this.#languageHint, only ? t(key, { language: languageName(codes[0]) }) : "");
     show(this.#languageHint, only);
   }
 
@@ -134,8 +135,8 @@ function roughly(value) {
   return Number(value.toPrecision(value < 10 ? 1 : 2));
 }
 
-function field(id, label, control, hint) {
-  return el("div", { class: "field" }, el("label", { for: id }, label), control, hint);
+function field(id, label, ...parts) {
+  return el("div", { class: "field" }, el("label", { for: id }, label), ...parts);
 }
 
 function group(label, fieldset, hint) {

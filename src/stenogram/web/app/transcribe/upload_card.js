@@ -23,7 +23,7 @@ export function uploadCard(upload) {
   const again = button({ label: t("transcribe.send_again"), glyph: "retry", onClick: () => retry(upload), attributes: about });
   const remove = button({ label: t("transcribe.remove"), kind: "quiet", onClick: () => forget(upload), attributes: about });
   const actions = el("div", { class: "work-actions" }, again, remove, stop);
-  const node = el("li", { class: "work card" }, el("div", { class: "work-head" }, name, badge, actions), facts, progress.node, fault);
+  const node = el("li", { class: "work card" }, el("div", { class: "work-head" }, name, badge), facts, actions, progress.node, fault);
 
   function update() {
     const going = ["waiting", "sending", "ending"].includes(upload.state);
