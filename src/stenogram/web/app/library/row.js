@@ -115,7 +115,7 @@ export class Row {
     show(this.#progress.node, going);
     if (!going) return;
     if (item.state === "queued") {
-      const place = item.position ? t("transcribe.place", { n: item.position }) : t("transcribe.job_queued");
+      const place = !item.position ? t("transcribe.job_queued") : item.position === 1 ? t("transcribe.next") : t("transcribe.place", { n: item.position });
       this.#progress.update(0, [place, item.wait_s && t("transcribe.starts_in", { time: span(item.wait_s) })].filter(Boolean).join(" · "));
       return;
     }

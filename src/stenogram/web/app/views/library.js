@@ -36,6 +36,7 @@ export async function mount(root, _params, { navigate, announce }) {
   const bin = el("a", { class: "button" });
   const purgeAll = button({ label: t("library.empty_trash"), glyph: "trash", kind: "danger", onClick: () => act(async () => (await actions.emptyTrash(total)) && reload()) });
   const keys = button({ label: t("library.keys"), glyph: "keyboard", kind: "quiet", only: true, onClick: showKeys });
+  keys.classList.add("keys-button");
   const heading = el("h1", {}, t(query.trash ? "library.trash" : "library.title"));
   const filters = new Filters(query, look);
   const list = new List({ query: () => query, menuOf, renamed: () => announce(t("library.renamed")), onSelect: () => drawSelection() });
