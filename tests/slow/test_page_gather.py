@@ -14,7 +14,6 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from stenogram.app.house import House
-from stenogram.job import Media
 from stenogram.store import claims, events, jobs, results
 from stenogram.store.tables import jobs as job_table
 from stenogram.types import Segment, SpeakerTurn, Transcript
@@ -37,8 +36,11 @@ def working(house: House) -> Iterator[None]:
 
 def keep(house: House, filename: str, state: str = "succeeded", age_s: float = 0.0, **values: object) -> str:
     """A recording in the library, as if it had been transcribed so long ago; gives the job's id."""
+    receiver = house.media.receive(filename)
+    receiver.write(b"sound")
+    media = receiver.close()
     with house.db.write() as tx:
-        job, _ = jobs.put(tx, jobs.NewJob("v1", Media(f"none/{filename}", "00" * 32, 1, filename), "auto", {}))
+        job, _ = jobs.put(tx, jobs.NewJob("v1", media, "auto", {}))
         if state == "succeeded":
             segments = tuple(Segment(i, 4.0 * i, 4.0 * i + 3, line, speaker="Ann") for i, line in enumerate(_LINES))
             found = Transcript(segments, 12.0, language="en", model="moonshine-tiny-en", turns=(SpeakerTurn(0, 11, "Ann"),))
@@ -49,6 +51,13 @@ def keep(house: House, filename: str, state: str = "succeeded", age_s: float = 0
         change = job_table.update().where(job_table.c.id == job.id).values(created_at=at, **values)
         tx.connection.execute(change)
     return job.id
+
+
+def finish(house: House, job_id: str, transcript: Transcript) -> None:
+    """As if a worker had come to the end of it."""
+    with house.db.write() as tx:
+        scenes.set_state(tx, job_id, "queued")
+        claims.answer(tx, job_id, transcript, results.pack(transcript))
 
 
 def work(page: Page, name: str) -> Locator:
@@ -81,7 +90,7 @@ def test_from_a_file_to_its_text_and_the_link(page: Page, url: str, two_cities: 
     card = work(page, "two_cities.wav")
     expect(card.locator(".badge")).to_have_text("Done", timeout=60_000)
     expect(card.locator(".live-text")).to_contain_text("it was the worst of times")
-    assert card.locator(".said time").first.inner_text() == "0:00"
+    expect(card.locator(".said time").first).to_have_text(re.compile(r"^0:0\d$"))
     [job_id] = job_ids(page, url)
     expect(card.get_by_role("link", name="Open transcript")).to_have_attribute("href", f"/app/t/{job_id}")
     page.screenshot(path=shots(tmp_path) / "transcribe-done.png")
@@ -115,10 +124,9 @@ def test_a_reload_loses_nothing(page: Page, house: House, url: str, beckett: Pat
     expect(card.locator(".said")).to_have_count(2)
     spoken = (Segment(0, 0, 3, "Ever tried.", speaker="Ann"),)
     transcript = Transcript(spoken, 10.0, turns=(SpeakerTurn(0, 3, "Ann"),), diarizer="built-in")
-    with house.db.write() as tx:
-        events.add(tx, job_id, 1, [("speakers", {"turns": []})])
-        claims.answer(tx, job_id, transcript, results.pack(transcript))
+    finish(house, job_id, transcript)
     expect(card.locator(".badge")).to_have_text("Done")
+    expect(card.locator(".said")).to_have_count(1)
     expect(card.locator(".said")).to_have_text("0:00Ann: Ever tried.")
     page.reload()
     expect(work(page, "beckett.wav").get_by_role("link", name="Open transcript")).to_be_visible()
@@ -191,22 +199,21 @@ def test_a_broken_upload_is_sent_again_and_nothing_is_done_twice(page: Page, url
     assert len(job_ids(page, url)) == 1
 
 
-def test_a_server_that_is_gone_is_told_and_the_rest_goes_on(page: Page, house: House, url: str, beckett: Path) -> None:
+def test_a_server_that_is_gone_is_told_and_the_rest_goes_on(browser: Browser, house: House, beckett: Path) -> None:
     """Until it is back the upload waits to be sent again; what is refused says what to do."""
-    number = int(url.rpartition(":")[2])
-    with scenes.serving(house) as other:
-        page.goto(f"{other}/app")
+    page = browser.new_page()  # what browsers say of a server that goes is no fault of the page
+    with scenes.serving(house) as url:
+        page.goto(f"{url}/app")
         expect(page.get_by_role("button", name="Choose files")).to_be_visible()
-        number = int(other.rpartition(":")[2])
     send(page, beckett)
     expect(work(page, "beckett.wav").locator(".badge")).to_have_text("Broken off")
-    with scenes.serving(house, port=number):
+    with scenes.serving(house, port=int(url.rpartition(":")[2])):
         work(page, "beckett.wav").get_by_role("button", name="Send again").click()
         expect(work(page, "beckett.wav").locator(".badge")).to_have_text("Waiting")
-        empty = {"name": "empty.wav", "mimeType": "audio/wav", "buffer": b""}
-        page.locator("#files").set_input_files([empty])  # type: ignore[list-item]
+        page.locator("#files").set_input_files({"name": "empty.wav", "mimeType": "audio/wav", "buffer": b""})
         expect(work(page, "empty.wav").locator(".badge")).to_have_text("Not taken")
         expect(work(page, "empty.wav").get_by_role("alert")).to_contain_text("The file is empty")
+        page.close()
 
 
 def test_folders_are_walked_and_what_is_no_recording_is_named(page: Page, url: str, beckett: Path, tmp_path: Path) -> None:
@@ -233,12 +240,12 @@ def test_the_options_are_remembered_and_asked_for(page: Page, url: str, beckett:
     page.goto(f"{url}/app")
     page.get_by_label("Model").select_option("moonshine-tiny-en")
     expect(page.locator("#option-model-facts")).to_contain_text("English · ")
-    page.get_by_label("Language").select_option("en")
-    page.locator("label", has_text="Fast").click()
+    page.locator("#option-language").select_option("en")
+    page.get_by_role("radio", name="Fast").check()
     page.get_by_label("Tell who speaks").check()
     page.get_by_label("How many").fill("2")
     page.get_by_label("How many").press("Tab")
-    page.locator("label", has_text="Never").click()
+    page.get_by_role("radio", name="Never").check()
     page.reload()
     expect(page.get_by_label("Model")).to_have_value("moonshine-tiny-en")
     expect(page.get_by_label("How many")).to_have_value("2")
@@ -384,7 +391,7 @@ def test_a_word_is_found_marked_and_opened_at_its_moment(page: Page, house: Hous
 
     expect(page.locator(".item")).to_have_count(1)
     expect(page.locator("mark")).to_have_count(2)
-    assert set(page.locator("mark").all_inner_texts()) == {"budg"} or set(page.locator("mark").all_inner_texts()) == {"budget"}
+    assert page.locator("mark").all_inner_texts() == ["budget", "budget"]
     hit = page.get_by_role("link", name=re.compile("archive 🎄 and its budget"))
     expect(hit).to_have_attribute("href", re.compile(rf"^/app/t/{job_id}#t=8(\.0)?$"))
     assert page.url.endswith("/app/library?q=budg")
@@ -392,6 +399,7 @@ def test_a_word_is_found_marked_and_opened_at_its_moment(page: Page, house: Hous
     expect(page.get_by_label("Search in titles")).to_have_value("budg")
     expect(page.locator("mark")).to_have_count(2)
     page.get_by_label("Search in titles").fill("елка")
+    expect(page.locator("mark")).to_have_count(1)
     expect(page.locator("mark")).to_have_text("Ёлка")
     page.get_by_role("link", name="Transcribe", exact=True).click()
     expect(page.get_by_role("heading", name="Transcribe", exact=True)).to_be_visible()
@@ -422,7 +430,7 @@ def test_filters_and_order_stand_in_the_address(page: Page, house: House, url: s
     expect(page.locator(".item")).to_have_count(3)
     page.locator(".item").get_by_role("link", name="board", exact=True).click()
     expect(page.locator(".item")).to_have_count(1)
-    expect(page.get_by_label("Tag")).to_have_value("board")
+    expect(page.get_by_label("Tag", exact=True)).to_have_value("board")
     page.reload()
     assert names(page) == ["a.m4a"]
     page.goto(f"{url}/app/library?model=moonshine-tiny-en&language=en")
@@ -536,9 +544,7 @@ def test_a_long_library_comes_in_pages_and_running_ones_are_followed(page: Page,
     expect(page.locator(".item")).to_have_count(61)
     expect(page.get_by_role("button", name="Show more")).to_be_hidden()
     assert page.evaluate("document.activeElement.closest('.item')?.dataset.id") == page.locator(".item").nth(50).get_attribute("data-id")
-    with house.db.write() as tx:
-        found = Transcript((Segment(0, 0, 1, "Done."),), 1.0, model="moonshine-tiny-en")
-        claims.answer(tx, going, found, results.pack(found))
+    finish(house, going, Transcript((Segment(0, 0, 1, "Done."),), 1.0, model="moonshine-tiny-en"))
     expect(page.locator(".item .badge").first).to_have_text("Done")
     expect(page.locator(".item")).to_have_count(61)
 
@@ -549,13 +555,11 @@ def test_a_long_library_comes_in_pages_and_running_ones_are_followed(page: Page,
 def test_every_screen_fits_and_has_no_barrier(browser: Browser, house: House, url: str, tmp_path: Path) -> None:
     """Both languages, light and dark, phone to wide: nothing reaches beyond, no key is left untranslated, axe is content."""
     scenes_of = {"library": "/app/library", "found": "/app/library?q=budget", "trash": "/app/library?trash=1", "transcribe": "/app"}
+    tagged = ""
     for index, state in enumerate(("succeeded", "failed", "running", "queued", "cancelled")):
         more = {"error": "x", "error_code": "not_media"} if state == "failed" else {}
         job_id = keep(house, f"Quite a long name of a recording, number {index}.m4a", state, age_s=index * 9000, **more)
-        if state == "succeeded":
-            browser_free = house.db
-            assert browser_free is not None
-            tagged = job_id
+        tagged = job_id if state == "succeeded" else tagged
     for language, scheme, width in (("en", "light", 1440), ("ru", "dark", 1024), ("ru", "light", 390), ("en", "dark", 390)):
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, locale=language)  # type: ignore[arg-type]
         page.request.patch(f"{url}/api/v1/jobs/{tagged}", data={"tags": ["board"]})
