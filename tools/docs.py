@@ -32,6 +32,15 @@ SETTINGS_INTRODUCTION = """# Settings and options
 Each is a flag of the command line and a variable of the environment; a flag wins over the environment, the
 environment over a `.env` file, and that over the default.
 """
+PRESETS_INTRODUCTION = """
+## Presets
+
+`--preset production` or `STENOGRAM_PRESET=production` puts these defaults in the place of others. What is set by a flag
+or the environment goes before them.
+
+| setting | default | production | development |
+|---|---|---|---|
+"""
 
 
 class NotDocumentable(Exception):
@@ -63,7 +72,22 @@ def settings_page() -> str:
             f"| {cell(value_words(row))} | {default_words(row.default)} | {cell(row.help)} |\n"
             for row in config.rows(group)
         )
+        if group is config.ServerSettings:
+            parts.append(presets_table())
     return "".join(parts)
+
+
+def presets_table() -> str:
+    """What each preset changes."""
+    names = {name for preset in config.PRESETS.values() for name in preset}
+    rows = [
+        row for group in (config.Settings, config.ServerSettings) for row in config.rows(group) if row.name in names
+    ]
+    lines = []
+    for row in rows:
+        cells = [default_words(preset[row.name]) if row.name in preset else "" for preset in config.PRESETS.values()]
+        lines.append(f"| `{row.name}` | {default_words(row.default)} | {' | '.join(cells)} |\n")
+    return PRESETS_INTRODUCTION + "".join(lines)
 
 
 def flag_words(row: config.OptionRow) -> str:

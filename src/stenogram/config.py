@@ -30,6 +30,9 @@ T = TypeVar("T")
 class Settings:
     """Where things are and how much they may take; what concerns one recording is in ``types.RunOptions``."""
 
+    preset: Literal["none", "production", "development"] = option(
+        "none", "Ready-made defaults: see Presets below. What is set goes before them."
+    )
     home: str | None = option(None, "One folder for data, models and cache; unset: the platform's usual folders.")
     model: str = option("auto", "Model to transcribe with; auto: the best installed one for the language.", short="-m")
     profile: Profile = option(
@@ -115,7 +118,9 @@ class ServerSettings:
     trusted_proxies: str = option(
         "127.0.0.1,::1", "Proxies that are believed who asks and whether by HTTPS: addresses, networks, or *."
     )
+    log_level: Literal["debug", "info", "warning"] = option("info", "The least that the log tells; -v: debug.")
     json_log: bool = option(False, "Write the log as JSON lines.")
+    performance_log_s: int = option(0, "Have workers log what their runs cost, every so many seconds; 0: never.", low=0)
 
     database_url: str | None = option(
         None, "PostgreSQL (postgresql://...) or SQLite; unset: SQLite in the home folder.", env="DATABASE_URL"
@@ -147,7 +152,9 @@ class ServerSettings:
     delete_library_media: bool = option(False, "Delete one that came by /api/v1 when its job has succeeded.")
     service_language: str = option("Russian", "Language of POST /transcribe where the request names none.")
     cache_scope: Literal["all", "owner"] = option(
-        "all", "Whose earlier results may answer an identical recording: those of all, or the owner's own."
+        "owner",
+        "Whose earlier results may answer an identical recording: the owner's own, or those of all, who can then tell "
+        "that somebody had it before.",
     )
     enhance: EnhanceWhen = option("auto", "Clean up the text of jobs of /api/v1; auto: what small models wrote.")
     llm_workers: int = option(
@@ -157,6 +164,7 @@ class ServerSettings:
         high=16,
     )
     retention_days: int = option(0, "Delete finished jobs after so many days; 0: keep them.", low=0)
+    audit_days: int = option(365, "Forget entries of the audit log after so many days; 0: keep them.", low=0)
     trash_days: int = option(
         30, "Delete what has been in the trash for so many days for good; 0: when its owner says so.", low=0
     )
@@ -166,6 +174,28 @@ class ServerSettings:
     callback_secret: str | None = option(None, "Sign callbacks with this secret, as Standard Webhooks says.")
     callback_timeout_s: float = option(30.0, "Wait so long for the receiver of a callback.", low=0.1)
     callback_give_up_h: float = option(24.0, "Repeat a callback for so many hours.", low=0)
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "production": {
+        "preload": "auto",
+        "idle_unload_s": 365 * 86_400,
+        "cache_max_mb": 16_384,
+    },
+    "development": {
+        "cache_max_mb": 64,
+        "log_level": "debug",
+        "performance_log_s": 60,
+        "idle_unload_s": 300,
+    },
+}
+"""Defaults that a preset (R33) puts in the place of others.
+
+``production``: the one model that recordings get unasked is in memory from the start and stays there, and a large
+cache. ``development``: small caches, of models too, a log with all details, and the figures of ``performance`` in it.
+What every server has, with a preset or without: SQLite's WAL, all optimisations of the profile ``auto``, and the daily
+clean-up of ``app.housekeeping``.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,19 +237,36 @@ def rows(group: type) -> Iterator[OptionRow]:
 def read(group: type[T], given: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> T:
     """Build an option group: what was ``given`` (by name; None: not given), else the environment, else the default.
 
+    In ``Settings`` and ``ServerSettings`` the default is that of the preset, where one is set and has one.
     Raises ``OptionError``, with the place the value came from, when a value has the wrong type or is out of bounds.
     """
     given, environ = given or {}, environment() if environ is None else environ
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(_preset(group, given, environ))
     for row in rows(group):
-        if given.get(row.name) is not None:
-            values[row.name] = _convert(row, given[row.name], row.flag)
-        else:
-            for name in filter(None, (row.env, row.env_also)):
-                if environ.get(name):
-                    values[row.name] = _convert(row, environ[name], name)
-                    break
+        found = _found(row, given, environ)
+        if found is not None:
+            values[row.name] = _convert(row, *found)
     return group(**values)
+
+
+def _found(row: OptionRow, given: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Any, str] | None:
+    """What was said of an option, and where."""
+    if given.get(row.name) is not None:
+        return given[row.name], row.flag
+    return next(((environ[name], name) for name in (row.env, row.env_also) if name and environ.get(name)), None)
+
+
+def _preset(group: type, given: Mapping[str, Any], environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """The defaults of the preset that was asked for, as far as they are of this group."""
+    if group not in (Settings, ServerSettings):
+        return {}
+    row = next(row for row in rows(Settings) if row.name == "preset")
+    found = _found(row, given, environ)
+    if found is None:
+        return {}
+    names = {row.name for row in rows(group)}
+    preset = PRESETS.get(_convert(row, *found), {})
+    return {name: value for name, value in preset.items() if name in names}
 
 
 def _user_folder(kind: Literal["cache", "data"]) -> Path:

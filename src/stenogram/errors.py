@@ -40,6 +40,7 @@ StenogramError              error
 │   ├── TooLarge            too_large             more bytes than the limit
 │   ├── NotFound            not_found             no such thing, or not the caller's
 │   ├── Conflict            conflict              not in this state
+│   │   ├── VersionConflict version_conflict      somebody else edited it meanwhile
 │   │   ├── NoAccounts      no_accounts           asked of a user, and no user is signed in
 │   │   ├── EmailTaken      email_taken           another user has this address
 │   │   └── LastAdmin       last_admin            nobody could manage users any more
@@ -312,6 +313,15 @@ class Conflict(RequestError):
     """{what}: {cause}."""
 
     code = "conflict"
+
+
+class VersionConflict(Conflict):
+    """The transcript was edited elsewhere: it is at version {head}, and this edit was made of version {base}.
+
+    {cause}
+    """
+
+    code = "version_conflict"
 
 
 class NoAccounts(Conflict):

@@ -250,6 +250,31 @@ def get_performance_stats() -> PerformanceStats:
     )
 
 
+def told(stats: PerformanceStats) -> list[str]:
+    """Figures in words, line by line."""
+    sound = f"{stats.audio_s:.1f} s of sound in {stats.wall_s:.1f} s, {stats.cached_share:.0%} from the cache"
+    speed = f", {stats.rtfx:.1f}x real time" if stats.rtfx is not None and stats.cached_share < 1 else ""
+    lines = [f"runs: {stats.runs} ({stats.failed} failed), {sound}{speed}"]
+    if stats.first_segment_s is not None:
+        lines.append(f"first text after {stats.first_segment_s:.2f} s")
+    if stats.stage_s:
+        lines.append("work: " + ", ".join(f"{stage} {busy_s:.2f} s" for stage, busy_s in stats.stage_s.items()))
+    lines.append(f"memory: {stats.memory_bytes / 2**20:.0f} MiB, {stats.memory_peak_bytes / 2**20:.0f} MiB at most")
+    if stats.gpu_used_bytes is not None:
+        lines.append(f"GPU memory in use, by all programs: {stats.gpu_used_bytes / 2**20:.0f} MiB")
+    return lines
+
+
+def log_regularly(every_s: float, stop: threading.Event) -> None:
+    """Log the figures every so many seconds until ``stop``, while runs are added; for a thread of its own."""
+    logged = -1
+    while not stop.wait(every_s):
+        stats = get_performance_stats()
+        if stats.runs != logged:
+            log.info("performance: %s", "; ".join(told(stats)))
+        logged = stats.runs
+
+
 def reset_performance_stats() -> None:
     """Begin all counts again at zero."""
     RUNS.reset()

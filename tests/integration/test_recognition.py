@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,7 +13,7 @@ import stenogram
 from stenogram.app import App
 from stenogram.app.transcribe import Request, transcribe
 from stenogram.config import read
-from stenogram.formats import FORMATS, render
+from stenogram.formats import TextName, render
 from stenogram.scoring import word_error_rate
 from stenogram.types import Transcript
 
@@ -71,8 +72,8 @@ def test_segments_carry_the_measures_of_the_wire(transcript: Transcript) -> None
         assert segment.no_speech_prob is not None
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name != "rttm"])  # which has no text
-def test_every_format_can_be_written(transcript: Transcript, name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in get_args(TextName) if name != "rttm"])  # which has no text
+def test_every_format_can_be_written(transcript: Transcript, name: TextName) -> None:
     assert "worst of times" in render(transcript, name, granularities=("segment", "word")).replace("\n", " ")
 
 

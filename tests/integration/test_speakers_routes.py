@@ -89,7 +89,11 @@ KEYS: dict[str, str] = {}
 @pytest.fixture
 def site(tmp_path: Path, database_url: str) -> Iterator[Site]:
     server = ServerSettings(
-        database_url=database_url, retention_days=30, archive_url=f"file://{tmp_path / 'archive'}", min_free_disk_mb=0
+        database_url=database_url,
+        retention_days=30,
+        archive_url=f"file://{tmp_path / 'archive'}",
+        min_free_disk_mb=0,
+        cache_scope="all",  # so that what one owner found answers another
     )
     with House.open(Settings(home=str(tmp_path / "home")), server) as house:
         with house.db.write() as tx:

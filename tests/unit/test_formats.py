@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stenogram.errors import UnknownFormat
-from stenogram.formats import ALIASES, FORMATS, Granularity, format_named, render
+from stenogram.formats import ALIASES, FORMATS, BinaryName, Granularity, TextName, format_named, render
 from stenogram.types import Segment, SubtitleOptions, Transcript, Word
 
+TEXTS: tuple[TextName, ...] = get_args(TextName)
 BOTH: tuple[Granularity, ...] = ("segment", "word")
 TWO = Transcript(
     segments=(
@@ -46,8 +47,14 @@ def parsed(transcript: Transcript, name: str, granularities: tuple[Granularity, 
 
 def test_every_format_has_its_own_file_suffix() -> None:
     """All formats of one recording can be written side by side."""
-    assert list(FORMATS) == ["text", "json", "verbose_json", "diarized_json", "srt", "vtt", "tsv", "rttm"]
+    assert list(FORMATS) == ["text", "json", "verbose_json", "diarized_json", "srt", "vtt", "tsv", "rttm", "docx"]
     assert len({known.suffix for known in FORMATS.values()}) == len(FORMATS)
+
+
+def test_text_and_bytes_are_told_apart_by_type_as_they_are_in_the_table() -> None:
+    assert {*TEXTS} == {*ALIASES, *(known.name for known in FORMATS.values() if not known.binary)}
+    assert {*get_args(BinaryName)} == {known.name for known in FORMATS.values() if known.binary}
+    assert all(isinstance(render(TWO, known.name), bytes) == known.binary for known in FORMATS.values())
 
 
 def test_txt_is_text() -> None:
@@ -56,8 +63,10 @@ def test_txt_is_text() -> None:
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownFormat, match=r"'docx'.*text, json, verbose_json, diarized_json, srt, vtt, tsv, rttm"):
-        render(TWO, "docx")
+    with pytest.raises(
+        UnknownFormat, match=r"'odt'.*text, json, verbose_json, diarized_json, srt, vtt, tsv, rttm, docx"
+    ):
+        render(TWO, "odt")
 
 
 def test_json_is_text_and_usage_and_nothing_else() -> None:
@@ -159,7 +168,8 @@ def test_language_is_the_english_name_of_what_is_written(task: Any, language: st
 
 def test_an_empty_transcript_is_valid_in_every_format() -> None:
     """Silence is an answer, not an error."""
-    assert {name: render(EMPTY, name, granularities=BOTH) for name in FORMATS} == {
+    assert {name: render(EMPTY, name, granularities=BOTH) for name in TEXTS} == {
+        "txt": "\n",
         "text": "\n",
         "json": '{"text": "", "usage": {"type": "duration", "seconds": 0}}\n',
         "verbose_json": '{"task": "transcribe", "language": "english", "duration": 0.0, "text": "", "segments": [], '
@@ -213,8 +223,8 @@ def test_tsv_is_in_whole_milliseconds_with_one_line_per_segment() -> None:
     )
 
 
-@given(st.text(), st.sampled_from(sorted(FORMATS)))
-def test_every_body_ends_in_exactly_one_newline(text: str, name: str) -> None:
+@given(st.text(), st.sampled_from(TEXTS))
+def test_every_body_ends_in_exactly_one_newline(text: str, name: TextName) -> None:
     """Files end as text files do; what has no line at all (an empty srt, rttm without speakers) is the exception."""
     spoken = Segment(0, 0, 1, "a" + text + "b", speaker="A")
     body = render(replace(EMPTY, segments=(spoken,)), name, SubtitleOptions(), BOTH)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stenogram.formats import render
+from stenogram.formats.pace import SHORTEST_MS
 from stenogram.types import Segment, SubtitleOptions, Transcript, Word
 
 
@@ -193,7 +195,7 @@ def lines_of(text: str, seconds: float = 6.0, **chosen: int) -> list[list[str]]:
     ]
 
 
-def options_of(**chosen: int) -> SubtitleOptions:
+def options_of(**chosen: Any) -> SubtitleOptions:
     return SubtitleOptions(**chosen)
 
 
@@ -321,3 +323,120 @@ def test_the_name_of_the_speaker_takes_no_room_from_other_lines() -> None:
     (cue,) = parse_srt(render(transcript(segment), "srt"))
 
     assert cue.lines == ["[SPEAKER_00]: " + "a" * 28, "b" * 20 + " " + "c" * 21]
+
+
+# --- reading speed and gaps ------------------------------------------------------------------------------------------
+
+paced = st.builds(
+    SubtitleOptions,
+    max_line_chars=st.integers(10, 80),
+    max_lines=st.integers(1, 4),
+    max_cue_s=st.floats(1, 20),
+    max_cps=st.just(0.0) | st.floats(1, 40),
+    min_gap_ms=st.just(0) | st.integers(1, 2000),
+)
+
+
+def spoken(segments: tuple[Segment, ...]) -> Transcript:
+    return Transcript(segments, duration=max((s.end for s in segments), default=0.0), language="en")
+
+
+@given(segments_in_turn(), paced)
+def test_with_any_pace_cues_are_in_order_and_never_overlap(
+    segments: tuple[Segment, ...], chosen: SubtitleOptions
+) -> None:
+    told = spoken(segments)
+    for cues in (parse_srt(render(told, "srt", chosen)), parse_vtt(render(told, "vtt", chosen))):
+        assert all(cue.start_ms < cue.end_ms for cue in cues)
+        assert all(earlier.end_ms <= later.start_ms for earlier, later in pairwise(cues))
+
+
+@given(segments_in_turn(), paced)
+def test_a_gap_is_kept_unless_the_cue_before_it_is_as_short_as_may_be(
+    segments: tuple[Segment, ...], chosen: SubtitleOptions
+) -> None:
+    for earlier, later in pairwise(parse_srt(render(spoken(segments), "srt", chosen))):
+        kept = later.start_ms - earlier.end_ms >= chosen.min_gap_ms
+        assert kept or earlier.end_ms - earlier.start_ms <= SHORTEST_MS
+
+
+@given(segments_in_turn(), paced)
+def test_with_any_pace_every_character_survives_in_order(
+    segments: tuple[Segment, ...], chosen: SubtitleOptions
+) -> None:
+    cues = parse_srt(render(spoken(segments), "srt", chosen))
+
+    assert bare("".join(line for cue in cues for line in cue.lines)) == bare("".join(s.text for s in segments))
+
+
+@given(segments_in_turn(), paced)
+def test_with_any_pace_lines_and_cues_keep_to_their_limits(
+    segments: tuple[Segment, ...], chosen: SubtitleOptions
+) -> None:
+    for cue in parse_srt(render(spoken(segments), "srt", chosen)):
+        assert len(cue.lines) <= chosen.max_lines
+        assert all(columns(line) <= chosen.max_line_chars or " " not in line for line in cue.lines)
+        assert cue.end_ms - cue.start_ms <= chosen.max_cue_s * 1000 or " " not in " ".join(cue.lines)
+
+
+@given(segments_in_turn(), paced)
+def test_a_cue_that_is_too_fast_stands_as_long_as_it_may(
+    segments: tuple[Segment, ...], chosen: SubtitleOptions
+) -> None:
+    """Until the next one comes, or the recording ends; its text, its length or the silence leave no more."""
+    told = spoken(segments)
+    cues, slow = (parse_srt(render(told, "srt", replace(chosen, max_cps=cps))) for cps in (chosen.max_cps, 1e-6))
+    if not chosen.max_cps or [cue.lines for cue in cues] != [cue.lines for cue in slow]:
+        return
+    for cue, longest in zip(cues, slow, strict=True):
+        length_s = (cue.end_ms - cue.start_ms) / 1000
+        assert columns("".join(cue.lines)) > chosen.max_cps * length_s or cue.end_ms <= longest.end_ms
+        assert characters_of(cue) <= chosen.max_cps * length_s + 0.001 or cue.end_ms == longest.end_ms
+
+
+def characters_of(cue: Parsed) -> int:
+    return sum(unicodedata.category(c) not in ("Mn", "Me", "Cf") for line in cue.lines for c in line)
+
+
+def times_of(told: Transcript, **chosen: Any) -> list[tuple[int, int]]:
+    return [(cue.start_ms, cue.end_ms) for cue in parse_srt(render(told, "srt", SubtitleOptions(**chosen)))]
+
+
+FAST = Segment(0, 1.0, 2.0, "These are forty characters, all of them.")
+
+
+@pytest.mark.parametrize(
+    ("following", "options", "until"),
+    [
+        (60.0, {}, 2000),  # nobody asks
+        (60.0, {"max_cps": 20.0}, 3000),  # 40 characters in 2 s
+        (60.0, {"max_cps": 10.0}, 3500),  # no longer than 1.5 s after the last word
+        (60.0, {"max_cps": 20.0, "max_cue_s": 1.5}, 2500),  # nor than a cue may stand
+        (2.4, {"max_cps": 20.0}, 2400),  # nor into the next cue
+        (2.4, {"max_cps": 20.0, "min_gap_ms": 83}, 2317),  # nor into the gap before it
+        (2.0, {"min_gap_ms": 83}, 1917),  # for which it ends sooner
+        (2.0, {"min_gap_ms": 500}, 1833),  # but stands for 5/6 s
+        (1.7, {"max_cps": 20.0, "min_gap_ms": 500}, 2000),  # people talk over each other
+    ],
+)
+def test_a_cue_stands_for_as_long_as_the_rules_say(following: float, options: dict[str, Any], until: int) -> None:
+    told = Transcript((FAST, Segment(1, following, following + 2, "Yes.")), duration=120.0)
+
+    assert times_of(told, **options)[0] == (1000, until)
+
+
+def test_a_short_word_stands_long_enough_to_be_noticed_but_not_past_the_end_of_the_recording() -> None:
+    told = Transcript((Segment(0, 1.0, 1.2, "Yes."), Segment(1, 5.0, 5.2, "No.")), duration=5.5)
+
+    assert times_of(told, max_cps=20.0) == [(1000, 1833), (5000, 5500)]
+
+
+def test_a_cue_is_parted_at_a_sentence_where_more_can_then_be_read() -> None:
+    """72 characters take 8 s at 9 a second, and a cue stands for 7; two have 8 between them."""
+    first, second = "The house on the hill is burning since six.", "Everybody has to leave it now."
+    words = [Word(w, 0.5 * i, 0.5 * i + 0.5) for i, w in enumerate(first.split())]
+    words += [Word(w, 4.9 + 0.3 * i, 5.2 + 0.3 * i) for i, w in enumerate(second.split())]
+    told = Transcript((Segment(0, 0.0, 6.7, f"{first} {second}", tuple(words)),), duration=30.0)
+
+    assert times_of(told) == [(0, 6700)]
+    assert times_of(told, max_cps=9.0) == [(0, 4667), (4900, 8200)]

@@ -51,7 +51,7 @@ ACTIONS: Mapping[Action, str] = {
     "password_changed": "a user changed their password; their other sessions ended",
     "password_reset": "somebody else set a user's password",
     "key_created": "an API key was made; the detail has its owner and scopes",
-    "key_used": "an API key opened; noted at most once a minute for each",
+    "key_used": "an API key opened; noted at most once an hour for each address it comes from",
     "key_revoked": "an API key was made useless",
     "job_trashed": "a recording was put into the trash, from which it can come back",
     "job_restored": "a recording came back from the trash",
@@ -90,7 +90,16 @@ def note(
     audit.put(tx, actor, action, subject, actor_name=name, address=address, detail=detail)
 
 
-def listing(db: Database, limit: int = 100, before: int | None = None, actor: str | None = None) -> Sequence[Entry]:
-    """What was done, newest first; ``before``: id of the last entry of the page before; ``actor``: only theirs."""
+def listing(
+    db: Database,
+    limit: int = 100,
+    before: int | None = None,
+    actor: str | None = None,
+    action: Action | None = None,
+) -> Sequence[Entry]:
+    """What was done, newest first; ``before``: id of the last entry of the page before.
+
+    ``actor``, ``action``: only what this one did, only this.
+    """
     with db.read() as connection:
-        return audit.listing(connection, limit, before, actor)
+        return audit.listing(connection, limit, before, actor, action)

@@ -122,7 +122,7 @@ class Sessions:
             expires_at=self._end(now, now),
             seen_at=now,
             address=origin.address,
-            agent=origin.agent[:_MOST_AGENT_CHARS],
+            agent="".join(letter for letter in origin.agent if letter.isprintable())[:_MOST_AGENT_CHARS],
         )
         sessions.put(tx, session)
         return token, Visit(session, who, None) if isinstance(who, User) else Visit(session, None, who)

@@ -60,7 +60,7 @@ def _made(house: House, attempt: Attempt) -> Enhancement:
         enhancing.options_of(job),
         attempt.stop,
         known=known,
-        scope=(job.owner or "") if house.server.cache_scope == "owner" else None,
+        scope=job.owner if house.server.cache_scope == "owner" else None,
         fresh=bool(job.options.get("again")),
         progress=teller.progress,
     )

@@ -6,26 +6,36 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 
 import msgspec
 
-from stenogram.accounts import audit
+from stenogram.accounts import audit, throttle
 from stenogram.app import enhancing, enrol, library, transcripts
 from stenogram.app.house import House
 from stenogram.errors import StenogramError
-from stenogram.store import idempotency, jobs, search
+from stenogram.store import audit as audit_rows
+from stenogram.store import idempotency, jobs, search, sessions, shares
+from stenogram.store.database import Transaction
 
 log = logging.getLogger(__name__)
 
 FAILED_MEDIA_S = 7 * 86_400.0
 """The recording of a failed job, which may be tried again, is kept so long where it would have been deleted."""
+_EXPIRED_SHARES_S = 30 * 86_400.0
+"""Links that have expired are listed so long."""
 _EVERY_S = 60.0
 _INDEXED_AT_ONCE = 10
 _TELL_EVERY = 100
 _BREATH_S = 0.05
 """Between two batches, so that others can write."""
+_HOUR_S = 3600.0
 _DAY_S = 86_400.0
+_BATCH = 1000
+"""Rows removed in one transaction: others want to write, too."""
+_SHRUNK_AT_ONCE_BYTES = 256 * 2**20
+"""A file of this size is written anew within a few seconds."""
 
 
 def delete_media(house: House, job_id: str | None = None) -> int:
@@ -63,7 +73,7 @@ def retire(house: House) -> int:
     with house.db.write() as tx:
         jobs.remove(tx, [job.id for job in old])
         for job in old:
-            audit.note(tx, None, "job_deleted", job.id, name=audit.ITSELF, why="age")
+            audit.note(tx, None, "job_deleted", job.id, name=audit.ITSELF, owner=job.owner, why="age")
     return len(old)
 
 
@@ -92,6 +102,28 @@ def tidy(house: House) -> None:
         idempotency.expire(tx, time.time() - _DAY_S)
 
 
+def tidy_daily(house: House) -> None:
+    """What once a day is enough for: sessions, failures, links, and entries of the log that are over; space (R31)."""
+    moment = time.time()
+    _in_batches(house, lambda tx: sessions.expire(tx, moment, _BATCH))
+    _in_batches(house, lambda tx: throttle.expire(tx, moment, _BATCH))
+    _in_batches(house, lambda tx: shares.expire(tx, moment - _EXPIRED_SHARES_S, _BATCH))
+    if house.server.audit_days:
+        _in_batches(house, lambda tx: audit_rows.expire(tx, moment - house.server.audit_days * _DAY_S, _BATCH))
+    with house.db.read() as connection:
+        busy = bool(jobs.owners(connection, "running", limit=1))
+    # Workers that could not write for longer than their lease would be taken for dead.
+    if house.db.shrink(at_once_bytes=_SHRUNK_AT_ONCE_BYTES if busy else None):
+        log.info("the database's file was written anew without what had been deleted")
+
+
+def _in_batches(house: House, remove: Callable[[Transaction], int]) -> None:
+    removed = _BATCH
+    while removed >= _BATCH:
+        with house.db.write() as tx:
+            removed = remove(tx)
+
+
 def index_old(house: House, stop: threading.Event | None = None) -> int:
     """Have those recordings found by their words that were there before there was an index. Gives their number.
 
@@ -117,16 +149,20 @@ def index_old(house: House, stop: threading.Event | None = None) -> int:
 def keep_tidy(house: House, stop: threading.Event) -> None:
     """Tidy at the start of what killed uploads left, and all once a minute until ``stop``; for a thread of its own.
 
-    The index of words is completed at the start, and settled then and once a day.
+    At the start, and once an hour, the index of words is completed and forgets what was deleted.
     """
     house.media.sweep()
-    settled_at: float | None = None
+    hourly_at = daily_at = time.monotonic()
     while True:
         try:
-            if settled_at is None or time.monotonic() - settled_at > _DAY_S:
+            if time.monotonic() >= hourly_at:
                 index_old(house, stop)
-                search.settle(house.db)
-                settled_at = time.monotonic()
+                if search.settle(house.db):
+                    house.db.forget_log()
+                hourly_at = time.monotonic() + _HOUR_S
+            if time.monotonic() >= daily_at:
+                tidy_daily(house)
+                daily_at = time.monotonic() + _DAY_S
             else:
                 tidy(house)
         except StenogramError as error:

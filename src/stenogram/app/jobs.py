@@ -246,7 +246,8 @@ def erase(house: House, job: Job, caller: Caller | None, **detail: str) -> None:
         house.media.delete(job.media.url)
     with house.db.write() as tx:
         jobs.remove(tx, [job.id])
-        audit.note(tx, caller, "job_deleted", job.id, name="" if caller else audit.ITSELF, **detail)
+        name = "" if caller else audit.ITSELF
+        audit.note(tx, caller, "job_deleted", job.id, name=name, owner=job.owner, **detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def request_of(job: Job, path: Path, device: Device, cache_scope: str) -> transc
         run=msgspec.convert(options.get("run", {}), RunOptions),
         load=LoadOptions(device=device, compute_type=options.get("compute_type", "default")),
         profile=options.get("profile", "auto"),
-        scope=(job.owner or "") if cache_scope == "owner" else None,
+        scope=job.owner if cache_scope == "owner" else None,
         diarize=msgspec.convert(options.get("diarize", {}), DiarizeOptions),
     )
 

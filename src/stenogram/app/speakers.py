@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stenogram import config
+from stenogram.accounts import audit
 from stenogram.app.known import length_s, speech_of
 from stenogram.app.root import App
 from stenogram.audio.decode import check_readable
@@ -133,11 +134,13 @@ def rename(db: Database, speaker: Speaker, name: str) -> Speaker:
     return found
 
 
-def remove(db: Database, chosen: Sequence[Speaker]) -> None:
-    """Forget people and their voices for good."""
+def remove(db: Database, chosen: Sequence[Speaker], caller: Caller | None = None) -> None:
+    """Forget people and their voices for good; ``caller``: who wants it, None: the command line."""
+    name = audit.COMMAND_LINE if caller is None else ""
     with db.write() as tx:
         for speaker in chosen:
             speakers.remove(tx, speaker.id)
+            audit.note(tx, caller, "speaker_deleted", speaker.id, name=name, owner=speaker.owner)
     db.forget_log()
 
 

@@ -1,7 +1,8 @@
 """Use cases: the transcript of a job as its owner reads it, and what they call its speakers.
 
-What was found stays as it was found; names are kept beside it and put in when it is read. So they can be changed and
-taken back, two speakers who were made one can be parted again, and an identical job of another owner has none of it.
+What was found stays as it was found; versions that the owner edited (``app.documents``) and names are kept beside it,
+and put in when it is read. So they can be changed and taken back, two speakers who were made one can be parted again,
+and an identical job of another owner has none of it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from stenogram.app.house import House
 from stenogram.diarization.rename import SpeakerShare, check_name, rename_speakers, shares, speakers_of, unknown
 from stenogram.errors import Conflict, OptionError
 from stenogram.job import Job
-from stenogram.store import results
+from stenogram.store import results, versions
 from stenogram.types import Transcript
 
 Wish = Mapping[str, str | None]
@@ -32,9 +33,16 @@ class NamedSpeaker:
 
 
 def read(connection: Connection, job_id: str) -> Transcript | None:
-    """The transcript of a job with the names that its owner gave, where it has one."""
-    found, names = results.find(connection, job_id), results.names_of(connection, job_id)
-    return rename_speakers(found, names) if found is not None and names else found
+    """The transcript of a job as its owner last edited it, with the names that they gave, where it has one."""
+    text = versions.find(connection, job_id)
+    return named(text.transcript, results.names_of(connection, job_id)) if text is not None else None
+
+
+def named(transcript: Transcript, names: Mapping[str, str]) -> Transcript:
+    """A transcript with the names that its owner gave; some may be those of speakers of other versions."""
+    present = speakers_of(transcript) if names else ()
+    names = {label: name for label, name in names.items() if label in present}
+    return rename_speakers(transcript, names) if names else transcript
 
 
 def speakers(house: House, job: Job) -> list[NamedSpeaker]:
@@ -50,7 +58,7 @@ def rename(house: House, job: Job, wish: Wish) -> list[NamedSpeaker]:
     transcript, ``NotFound`` for somebody who does not speak in it, ``OptionError`` for a name that cannot be.
     """
     with house.db.write() as tx:
-        results.lock(tx, job.id)
+        versions.lock(tx, job.id)
         transcript = _found(tx.connection, job)
         names = _merged(speakers_of(transcript), results.names_of(tx.connection, job.id), wish)
         results.name(tx, job.id, names)
@@ -58,10 +66,10 @@ def rename(house: House, job: Job, wish: Wish) -> list[NamedSpeaker]:
 
 
 def _found(connection: Connection, job: Job) -> Transcript:
-    found = results.find(connection, job.id)
+    found = versions.find(connection, job.id)
     if found is None:
         raise Conflict(what=f"job {job.id}", cause=f"it is {job.state}, so there is no transcript")
-    return found
+    return found.transcript
 
 
 def _merged(labels: Sequence[str], names: Mapping[str, str], wish: Wish) -> dict[str, str]:
@@ -80,8 +88,7 @@ def _merged(labels: Sequence[str], names: Mapping[str, str], wish: Wish) -> dict
 
 def _speakers(transcript: Transcript, names: Mapping[str, str]) -> list[NamedSpeaker]:
     labels = speakers_of(transcript)
-    named = rename_speakers(transcript, names) if names else transcript
     return [
         NamedSpeaker(share, tuple(label for label in labels if names.get(label, label) == share.speaker))
-        for share in shares(named)
+        for share in shares(named(transcript, names))
     ]

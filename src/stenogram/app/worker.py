@@ -34,7 +34,7 @@ from stenogram.job import Job, Lane, lane_of
 from stenogram.jobs.attempt import Attempt
 from stenogram.jobs.supervisor import EXIT_BROKEN
 from stenogram.jobs.worker import Done, Worker
-from stenogram.performance import RUNS
+from stenogram.performance import RUNS, log_regularly
 from stenogram.store import workers
 from stenogram.types import LoadOptions
 
@@ -60,6 +60,9 @@ def main(open_house: Callable[[Settings, ServerSettings], House] = House.open) -
     with open_house(settings, server) as house:
         worker = _worker(house, seat, letter["worker_id"], lane_of(letter["device"]))
         threading.Thread(target=_heed, args=(inbox, worker, stop), daemon=True).start()
+        if server.performance_log_s and worker.lane == "speech":
+            every_s = float(server.performance_log_s)
+            threading.Thread(target=log_regularly, args=(every_s, stop), daemon=True).start()
         with alone_on(letter["device"], stop):
             if worker.lane == "speech":
                 log_facts(LoadOptions(device=seat.device))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -183,20 +184,23 @@ def _deliver(edited: Edited, file: Path, stem: str, output: Output) -> None:
     if output.diff and edited.enhancement is not None:
         sys.stdout.writelines(f"{difference(change)}\n" for change in edited.enhancement.changes)
     elif output.folder is None and not (output.lines and output.formats == ("text",)):
-        sys.stdout.write(bodies[output.formats[0]])
+        outputs.print_body(bodies[output.formats[0]])
     if not output.quiet:
         click.echo(f"{file}: {edited.summary()}", err=True)
         for path in written:
             click.echo(f"  wrote {path}", err=True)
 
 
-def _bodies(edited: Edited, stem: str, output: Output) -> dict[str, str]:
+def _bodies(edited: Edited, stem: str, output: Output) -> Mapping[str, str | bytes]:
     document = edited.enhancement.document if edited.enhancement else None
     if document is not None:
         as_json = json.dumps(document, ensure_ascii=False) + "\n"
         return {name: as_json if name == "json" else readable(document) for name in output.formats}
     written, told = edited.written, edited.told
-    return {name: formats.render(written, name, output.subtitles, GRANULARITIES, stem, told) for name in output.formats}
+    recording = formats.Recording(stem, created_at=time.time())
+    return {
+        name: formats.render(written, name, output.subtitles, GRANULARITIES, recording, told) for name in output.formats
+    }
 
 
 def readable(document: Mapping[str, Any]) -> str:
@@ -212,7 +216,7 @@ def readable(document: Mapping[str, Any]) -> str:
     return "".join(f"{printable(row)}\n" for row in rows)
 
 
-def _print_json(edited: Edited, file: Path, bodies: dict[str, str], written: Sequence[Path]) -> None:
+def _print_json(edited: Edited, file: Path, bodies: Mapping[str, str | bytes], written: Sequence[Path]) -> None:
     made = edited.enhancement
     if made is None:
         return

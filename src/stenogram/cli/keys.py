@@ -18,7 +18,8 @@ from stenogram.store import schema
 from stenogram.store.database import Database
 from stenogram.store.keys import ApiKey
 
-_NAMES = frozenset({"home", "database_url", "db_host", "db_port", "db_name", "db_user", "db_pass", "db_schema"})
+NAMES = frozenset({"home", "database_url", "db_host", "db_port", "db_name", "db_user", "db_pass", "db_schema"})
+"""The options that say where the database is."""
 _COLUMNS = ("id", "state", "owner", "scopes", "priority", "expires", "last used", "name")
 
 
@@ -29,7 +30,9 @@ def keys() -> None:
 
 @keys.command()
 @click.option("--name", required=True, help="What the key is called in lists.")
-@click.option("--owner", help="Whose jobs are made with it. [default: the name]")
+@click.option(
+    "--owner", help="Whose jobs are made with it: the e-mail address of a user, or any name. [default: the name]"
+)
 @click.option(
     "--scope",
     "scopes",
@@ -46,7 +49,7 @@ def keys() -> None:
 @click.option("--requests-per-minute", type=click.IntRange(0), help="0: no limit. [default: the server's setting]")
 @click.option("--max-concurrent", type=click.IntRange(0), help="Requests at once; 0: no limit. [default: as above]")
 @click.option("--expires-days", type=float, help="Days until it opens nothing more. [default: never]")
-@options_of(Settings, ServerSettings, names=_NAMES)
+@options_of(Settings, ServerSettings, names=NAMES)
 def create(**given: Any) -> None:
     """Make a key and print it: it is shown only now."""
     wish = Wish(
@@ -64,13 +67,16 @@ def create(**given: Any) -> None:
         secret, key = accounts.create(database, wish)
     click.echo(secret)
     scopes = ", ".join(sorted(key.scopes))
-    click.echo(f"Key {key.id} for {key.owner}: {scopes}. Keep it; it is not shown again.", err=True)
+    whose = given["owner"] if key.role is not None else key.owner
+    click.echo(f"Key {key.id} for {whose}: {scopes}. Keep it; it is not shown again.", err=True)
+    if key.role is None and "@" in key.owner:
+        click.echo(f"No user has the address {key.owner}: the owner is only a name.", err=True)
     if first:
         click.echo(f"It is the first: within {KNOWN_FOR_S:.0f} s every request needs a key.", err=True)
 
 
 @keys.command("list")
-@options_of(Settings, ServerSettings, names=_NAMES)
+@options_of(Settings, ServerSettings, names=NAMES)
 def listing(**given: Any) -> None:
     """List the keys, without what opens."""
     with _database(given) as database, database.read() as connection:
@@ -86,7 +92,7 @@ def listing(**given: Any) -> None:
 
 @keys.command()
 @click.argument("key_id")
-@options_of(Settings, ServerSettings, names=_NAMES)
+@options_of(Settings, ServerSettings, names=NAMES)
 def revoke(key_id: str, **given: Any) -> None:
     """Make a key useless for good, within seconds. KEY_ID is as in the list, or the key itself."""
     with _database(given) as database:
@@ -95,10 +101,9 @@ def revoke(key_id: str, **given: Any) -> None:
 
 
 def _row(key: ApiKey, now: float) -> tuple[str, ...]:
-    state = "revoked" if key.revoked_at is not None else "good" if key.valid(now) else "expired"
     scopes = ", ".join(sorted(key.scopes))
     expires, used = _day(key.expires_at), _day(key.last_used_at)
-    return key.id, state, key.owner, scopes, str(key.priority), expires, used, key.name
+    return key.id, key.state(now), key.owner, scopes, str(key.priority), expires, used, key.name
 
 
 def _day(moment: float | None) -> str:

@@ -48,18 +48,7 @@ def is_verbose() -> bool:
 
 def show_stats() -> None:
     """What the runs of this process cost, on stderr."""
-    from stenogram.performance import get_performance_stats
+    from stenogram.performance import get_performance_stats, told
 
-    stats = get_performance_stats()
-    sound = f"{stats.audio_s:.1f} s of sound in {stats.wall_s:.1f} s, {stats.cached_share:.0%} from the cache"
-    speed = f", {stats.rtfx:.1f}x real time" if stats.rtfx is not None and stats.cached_share < 1 else ""
-    lines = [f"runs: {stats.runs} ({stats.failed} failed), {sound}{speed}"]
-    if stats.first_segment_s is not None:
-        lines.append(f"first text after {stats.first_segment_s:.2f} s")
-    if stats.stage_s:
-        lines.append("work: " + ", ".join(f"{stage} {busy_s:.2f} s" for stage, busy_s in stats.stage_s.items()))
-    lines.append(f"memory: {stats.memory_bytes / 2**20:.0f} MiB, {stats.memory_peak_bytes / 2**20:.0f} MiB at most")
-    if stats.gpu_used_bytes is not None:
-        lines.append(f"GPU memory in use, by all programs: {stats.gpu_used_bytes / 2**20:.0f} MiB")
-    for line in lines:
+    for line in told(get_performance_stats()):
         click.echo(line, err=True)

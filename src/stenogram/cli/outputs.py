@@ -47,6 +47,8 @@ class Output:
         """
         names = chosen(given["formats_"])
         files = given["output_dir"] is not None or several or len(names) > 1
+        if not files:
+            _check_stdout(names[0], as_json=given["as_json"])
         show = given["show"] if given["show"] is not None else not given["formats_"] and sys.stdout.isatty()
         quiet = given["quiet"] or given["as_json"]
         return cls(
@@ -66,6 +68,23 @@ def chosen(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(formats.format_named(name).name for name in names or ("text",)))
 
 
+def _check_stdout(name: str, *, as_json: bool) -> None:
+    """What is not text is nothing for a terminal, nor for JSON. Raises ``OptionError``."""
+    if formats.format_named(name).binary and (as_json or sys.stdout.isatty()):
+        place = "the JSON of --json" if as_json else "a terminal"
+        cause = f"it is not text, and so nothing for {place}; add --output-dir FOLDER"
+        raise errors.OptionError(name="--format", value=name, cause=cause)
+
+
+def print_body(body: str | bytes) -> None:
+    """To stdout."""
+    if isinstance(body, str):
+        sys.stdout.write(body)
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(body)
+
+
 def make_folder(folder: Path) -> None:
     """Have a folder for results. Raises ``StorageError``."""
     try:
@@ -74,11 +93,11 @@ def make_folder(folder: Path) -> None:
         raise errors.StorageError(path=folder, cause=error.strerror) from error
 
 
-def write(path: Path, body: str) -> None:
+def write(path: Path, body: str | bytes) -> None:
     """Whole or not at all: a reader never meets half a file. Raises ``StorageError``."""
     part = path.with_name(f".stenogram-{os.getpid()}.part")
     try:
-        part.write_text(body, encoding="utf-8", newline="")
+        part.write_bytes(body.encode() if isinstance(body, str) else body)
         part.replace(path)
     except OSError as error:
         with suppress(OSError):  # a read-only file system refuses this too

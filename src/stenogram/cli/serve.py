@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -30,7 +31,7 @@ def serve(**given: Any) -> None:
     from stenogram.server.run import serve as run
 
     settings, server = _settings(given)
-    run(settings, server, lambda address: _greet(address, server))
+    run(settings, server, lambda address, token: _greet(address, token, server))
 
 
 @click.command()
@@ -61,15 +62,18 @@ def worker(**given: Any) -> None:
 
 def _settings(given: dict[str, Any]) -> tuple[Settings, ServerSettings]:
     settings, server = config.read(Settings, given), config.read(ServerSettings, given)
-    configure(10 if is_verbose() else 20, as_json=server.json_log)
+    level = logging.DEBUG if is_verbose() else logging.getLevelNamesMapping()[server.log_level.upper()]
+    configure(level, as_json=server.json_log)
     return settings, server
 
 
-def _greet(address: str, server: ServerSettings) -> None:
+def _greet(address: str, token: str | None, server: ServerSettings) -> None:
     click.echo(f"stenogram is at {address}  (API: {address}/docs)", err=True)
-    if server.no_auth:
-        click.echo("Until there is an API key, everybody who reaches it may use it (--no-auth).", err=True)
-    elif server.host in ("127.0.0.1", "localhost", "::1"):
-        click.echo("Only this machine can reach it. For others: make a key with `stenogram keys create`,", err=True)
-        click.echo("then start it with --host 0.0.0.0 (or --no-auth, to let everybody in).", err=True)
+    if token is not None and server.no_auth:
+        click.echo("Until there is a user or an API key, everybody who reaches it may use it (--no-auth).", err=True)
+    elif token is not None and server.host in ("127.0.0.1", "localhost", "::1"):
+        click.echo("Only this machine can reach it. For others: make the first user, as below, or a key with", err=True)
+        click.echo("`stenogram keys create`; then start it with --host 0.0.0.0.", err=True)
+    if token is not None:
+        click.echo(f"Accounts begin with the first user: {address}/app/set-up#token={token}  (good once)", err=True)
     sys.stderr.flush()

@@ -6,7 +6,8 @@ import functools
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -222,8 +223,9 @@ def _deliver(made: Result, output: Output) -> None:
     told = made.edited.told
     if output.lines and told is None and (output.speakers or output.enhance):
         show.print(transcript.segments)
+    recording = formats.Recording(made.stem, None if source == STDIN else source.name, time.time())
     bodies = {
-        name: formats.render(transcript, name, output.subtitles, GRANULARITIES, made.stem, told)
+        name: formats.render(transcript, name, output.subtitles, GRANULARITIES, recording, told)
         for name in output.formats
     }
     written = []
@@ -233,7 +235,7 @@ def _deliver(made: Result, output: Output) -> None:
             outputs.write(path, body)
             written.append(path)
     elif not output.as_json and not (output.lines and output.formats == ("text",)):
-        sys.stdout.write(bodies[output.formats[0]])
+        outputs.print_body(bodies[output.formats[0]])
     if output.as_json:
         _print_json(made, bodies if output.folder is None else {}, written)
     elif not output.quiet:
@@ -246,7 +248,7 @@ def _deliver(made: Result, output: Output) -> None:
             click.echo(f"  wrote {path}", err=True)
 
 
-def _print_json(made: Result, bodies: dict[str, str], written: Sequence[Path]) -> None:
+def _print_json(made: Result, bodies: Mapping[str, str | bytes], written: Sequence[Path]) -> None:
     transcript, took_s, enhancement = made.edited.written, made.show.took_s, made.edited.enhancement
     facts = {
         "file": str(made.source),

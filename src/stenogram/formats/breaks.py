@@ -1,4 +1,4 @@
-"""Where a line of subtitles may be broken, how wide it is, and how good a place a break is."""
+"""Where a line of subtitles may be broken, how wide and how long to read it is, and how good a place a break is."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ def width(text: str) -> int:
     return sum(map(_columns, text))
 
 
+def characters(text: str) -> int:
+    """What there is to read: every character counts one, spaces too, but no combining marks and format characters."""
+    return len(text) if text.isascii() else sum(map(_counts, text))
+
+
 def _columns(character: str) -> int:
-    if character.isascii():
-        return 1
-    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return 2 if unicodedata.east_asian_width(character) in "WF" and _counts(character) else int(_counts(character))
+
+
+def _counts(character: str) -> bool:
+    return character.isascii() or unicodedata.category(character) not in {"Mn", "Me", "Cf"}
 
 
 def unit_starts(text: str, word_starts: Collection[int]) -> list[int]:

@@ -3,25 +3,31 @@
 A segment's text is taken apart into the smallest pieces that may not be broken (words; single characters of Chinese and
 Japanese), each with its time. Then two searches of one kind find the best partition: of the segment into cues, and of
 each cue into lines. Both weigh how few parts there are, where they end (best after a sentence), how even they are, and
-whether a word stands alone.
+whether a word stands alone; the first, whether the cues can be read in their time as well. How long they stand is at
+last decided by ``pace``.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
-from stenogram.formats.breaks import break_cost, unit_starts, width
+from stenogram.formats.breaks import break_cost, characters, unit_starts, width
+from stenogram.formats.pace import shown_until
 from stenogram.types import Segment, SubtitleOptions
 
 _PAUSE_MS = 300
 """A silence of this length between words is as good a place for the end of a cue as a comma."""
 _ORPHAN = 0.6
 """Cost of a part that is one piece alone, in costs of a break inside a clause."""
+_HASTE = 10.0
+"""Cost of a full cue of which nothing can be read in time; so a tenth of one that can be read is worth another cue."""
+_FOREVER_MS = 2**53
+"""Later than anything; a float has it exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,11 @@ class Cue:
     lines: tuple[str, ...]
     """Not empty, none of them blank."""
     speaker: str | None = None
+
+    @property
+    def characters(self) -> int:
+        """What there is to read."""
+        return sum(map(characters, self.lines))
 
 
 class _Unit(NamedTuple):
@@ -59,17 +70,39 @@ class _Stretch(NamedTuple):
 
 
 def cut(
-    segments: Iterable[Segment], options: SubtitleOptions, prefix: Callable[[str], str] = lambda _: ""
+    segments: Iterable[Segment],
+    options: SubtitleOptions,
+    prefix: Callable[[str], str] = lambda _: "",
+    duration_s: float = 0.0,
 ) -> list[Cue]:
     """All cues in order of time; ``prefix`` makes of a speaker what the first line of the cue begins with.
 
     A line is wider than ``max_line_chars`` and a cue longer than ``max_cue_s`` only where a single word is. Cues
-    overlap only where their segments do.
+    overlap only where their segments do. No cue is lengthened past the end of the recording, ``duration_s``; 0: it is
+    not known.
     """
-    found = [(segment, cue) for segment in segments for cue in _cut_segment(segment, options, prefix)]
+    end_ms = round(duration_s * 1000) or _FOREVER_MS
+    in_time = sorted(segments, key=lambda segment: segment.start)
+    following = [max(round(segment.start * 1000), 0) for segment in in_time[1:]] + [end_ms]
+    found = [
+        (segment, cue)
+        for segment, until_ms in zip(in_time, following, strict=False)
+        for cue in _cut_segment(segment, options, prefix, until_ms)
+    ]
     # By the end as well, so that of two with one start the one without length comes first.
     found.sort(key=lambda pair: (pair[1].start_ms, pair[1].end_ms))
-    return _in_turn(found)
+    return _paced(_in_turn(found), options, end_ms)
+
+
+def _paced(cues: Sequence[Cue], options: SubtitleOptions, end_ms: int) -> list[Cue]:
+    """The cues, each standing for as long as it should."""
+    if not options.max_cps and not options.min_gap_ms:
+        return list(cues)
+    following = [*(cue.start_ms for cue in cues[1:]), end_ms]
+    return [
+        replace(cue, end_ms=shown_until((cue.start_ms, cue.end_ms), next_ms, cue.characters, options))
+        for cue, next_ms in zip(cues, following, strict=False)
+    ]
 
 
 def _in_turn(found: Sequence[tuple[Segment, Cue]]) -> list[Cue]:
@@ -89,12 +122,14 @@ def _overlap(one: Segment, other: Segment) -> bool:
     return one is not other and one.start < other.end and other.start < one.end
 
 
-def _cut_segment(segment: Segment, options: SubtitleOptions, prefix: Callable[[str], str]) -> list[Cue]:
+def _cut_segment(
+    segment: Segment, options: SubtitleOptions, prefix: Callable[[str], str], following_ms: int
+) -> list[Cue]:
     units = _units(segment)
     if not units:
         return []
     speaker = " ".join(segment.speaker.split()) if segment.speaker else None
-    return _Sheet(units, options, prefix(speaker) if speaker else "").cues(speaker)
+    return _Sheet(units, options, prefix(speaker) if speaker else "", following_ms).cues(speaker)
 
 
 # --- pieces and their times ------------------------------------------------------------------------------------------
@@ -171,14 +206,19 @@ def _partition(first: int, last: int, cost: Callable[[int, int], float]) -> list
 class _Sheet:
     """The pieces of one segment with their widths, and what it costs to put some on a line or into a cue."""
 
-    def __init__(self, units: Sequence[_Unit], options: SubtitleOptions, prefix: str) -> None:
+    def __init__(self, units: Sequence[_Unit], options: SubtitleOptions, prefix: str, following_ms: int) -> None:
         self._units = units
         self._options = options
         self._prefix = prefix
         self._edges = [0]
         """Columns up to the end of each piece, had all one line."""
+        self._counts = [characters(prefix)]
+        """Characters up to the end of each piece, had all one line."""
         for unit in units:
             self._edges.append(self._edges[-1] + unit.spaced + width(unit.text))
+            self._counts.append(self._counts[-1] + unit.spaced + characters(unit.text))
+        self._following_ms = [unit.start_ms for unit in units[1:]] + [following_ms]
+        """When what comes after each piece begins."""
         self._break_costs = [self._break_cost(index) for index in range(len(units))]
 
     def cues(self, speaker: str | None) -> list[Cue]:
@@ -208,7 +248,19 @@ class _Sheet:
         ):
             return inf
         fill = self._width(begin, end) / (options.max_line_chars * options.max_lines)
-        return 1 + 0.5 * fill**2 + self._end_cost(begin, end, len(self._units))
+        haste = _HASTE * self._unread(begin, end) / (options.max_line_chars * options.max_lines)
+        return 1 + 0.5 * fill**2 + haste + self._end_cost(begin, end, len(self._units))
+
+    def _unread(self, begin: int, end: int) -> float:
+        """How many characters of a cue nobody can read in the time it may stand."""
+        if not self._options.max_cps:
+            return 0.0
+        count = self._counts[end] - self._counts[begin] - self._units[begin].spaced + self._counts[0]
+        start_ms = self._units[begin].start_ms
+        until_ms = shown_until(
+            (start_ms, self._units[end - 1].end_ms), self._following_ms[end - 1], count, self._options
+        )
+        return max(count - self._options.max_cps * (until_ms - start_ms) / 1000, 0.0)
 
     def _line_cost(self, begin: int, end: int, lead: int, cue_end: int) -> float:
         fill = (lead + self._width(begin, end)) / self._options.max_line_chars

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stenogram.formats.recording import RECORDING
 from stenogram.types import Segment, SpeakerTurn, Transcript
-
-RECORDING = "recording"
-"""What the recording is called where nobody says."""
 
 
 def rttm(transcript: Transcript, recording: str = RECORDING) -> str:

@@ -30,19 +30,26 @@ from stenogram.server.hub import Hub
 from stenogram.server.limits import Limits
 from stenogram.server.openai.giveup import GivenUp
 from stenogram.server.routes import (
+    audit,
+    documents,
     enhance,
+    exports,
     jobs,
+    keys,
     library,
     live,
     llm,
+    me,
     metrics,
     models,
     openai,
     service,
     session,
+    shares,
     speakers,
     system,
     transcriptions,
+    users,
 )
 from stenogram.server.state import State
 
@@ -112,8 +119,10 @@ def build(house: House, set_up: SetUp | None = None) -> FastAPI:
         redoc_url=None,
     )
     errors.install(app)
-    speech = (service, openai, jobs, library, transcriptions, enhance, speakers, models, llm)
-    modules = (*speech, session, system, metrics, live)
+    modules = (
+        *(service, openai, jobs, library, transcriptions, documents, exports, enhance, speakers, models, llm),
+        *(session, me, users, keys, shares, audit, system, metrics, live),
+    )
     for module in modules:
         app.include_router(module.router)
     app.mount("/web", live.static)

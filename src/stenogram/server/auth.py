@@ -12,7 +12,7 @@ from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.requests import HTTPConnection
 
-from stenogram.accounts.keys import caller_of
+from stenogram.accounts.keys import caller_of, holds
 from stenogram.accounts.sessions import Visit, csrf_of
 from stenogram.config import ServerSettings
 from stenogram.errors import CsrfFailed, NotAllowed, NotAuthenticated
@@ -68,7 +68,7 @@ async def identify(connection: HTTPConnection) -> tuple[Caller, Allowance]:
         return replace(visit.caller, address=address), _allowance(settings, visit.key)
     key = door.remembered(secret)
     if key is None:
-        key = await to_thread.run_sync(door.verify, secret)
+        key = await to_thread.run_sync(door.verify, secret, address)
     return replace(caller_of(key), address=address), _allowance(settings, key)
 
 
@@ -111,7 +111,7 @@ def address_of(connection: HTTPConnection) -> str:
 
 def may(caller: Caller, scope: str) -> bool:
     """Whether the caller has a scope; who may transcribe may read."""
-    return bool(caller.scopes & {"*", "admin", scope}) or (scope == "read" and "transcribe" in caller.scopes)
+    return holds(caller, scope)
 
 
 _BEARER = Security(HTTPBearer(auto_error=False, description="A key made by `stenogram keys create`"))

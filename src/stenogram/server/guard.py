@@ -35,6 +35,8 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _FREE_PATH = "/health"
 """Load balancers ask by number; nothing is told there that needs hiding."""
 _REQUEST_ID = re.compile(r"[\w.-]{1,128}", re.ASCII)
+_SECRET = re.compile(r"/shared/[^/]+")
+"""The part of an address that opens what it leads to; the log must not have it."""
 _POLICY = (
     "default-src 'self'; connect-src 'self'; img-src 'self' data:; media-src 'self' blob:; form-action 'self'; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -130,7 +132,7 @@ class Guard:
             await self._app(scope, receive, send)
         finally:
             took_ms = round((time.monotonic() - began) * 1000)
-            log.debug("%s %r: %d ms", scope.get("method", "WS"), scope["path"], took_ms)
+            log.debug("%s %r: %d ms", scope.get("method", "WS"), _SECRET.sub("/shared/...", scope["path"]), took_ms)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str, str] | None:
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS

@@ -14,6 +14,7 @@ from typing import Any, cast
 import uvicorn
 
 from stenogram.accounts.keys import Doorkeeper
+from stenogram.accounts.set_up import SetUp
 from stenogram.app import crew
 from stenogram.app.doctor import log_facts
 from stenogram.app.house import House
@@ -31,10 +32,10 @@ from stenogram.types import LoadOptions
 log = logging.getLogger(__name__)
 
 
-def serve(settings: Settings, server: ServerSettings, started: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; ``started`` is told the address.
+def serve(settings: Settings, server: ServerSettings, started: Callable[[str, str | None], None]) -> None:
+    """Serve until SIGINT or SIGTERM; ``started`` is told the address, and the token of ``accounts.set_up`` if any.
 
-    Raises ``NotAllowed`` for an open address without keys, ``SchemaOutdated``, ``DatabaseUnavailable``,
+    Raises ``NotAllowed`` for an open address with neither users nor keys, ``SchemaOutdated``, ``DatabaseUnavailable``,
     ``ModelNotInstalled`` for a required model that is absent, ``StorageError`` for a port that is taken,
     ``OptionError`` for settings of callbacks that cannot be.
     """
@@ -42,7 +43,9 @@ def serve(settings: Settings, server: ServerSettings, started: Callable[[str], N
     Signer(server.callback_secret)
     with House.open(settings, server) as house:
         prepare(house)
-        check_bind(server, keys_exist=not Doorkeeper(house.db).open_now())
+        mode = Doorkeeper(house.db).mode()
+        check_bind(server, locked=mode != "open")
+        set_up = SetUp.begin() if mode != "accounts" else SetUp()
         if settings.model != "auto":
             require([settings.model], settings)
         log_facts(LoadOptions())
@@ -52,7 +55,8 @@ def serve(settings: Settings, server: ServerSettings, started: Callable[[str], N
             supervisor.start()
             try:
                 config = uvicorn.Config(
-                    build(house),
+                    build(house, set_up),
+                    forwarded_allow_ips=server.trusted_proxies,
                     log_config=None,
                     access_log=False,
                     server_header=False,
@@ -63,7 +67,7 @@ def serve(settings: Settings, server: ServerSettings, started: Callable[[str], N
                 shown = f"[{host}]" if ":" in host else host
                 _Server(
                     config,
-                    ready=lambda: started(f"http://{shown}:{port}"),
+                    ready=lambda: started(f"http://{shown}:{port}", set_up.token),
                     end_jobs=lambda: supervisor.stop(server.shutdown_grace_s),
                 ).run([bound])
             finally:
@@ -81,14 +85,15 @@ def prepare(house: House) -> None:
         schema.check(house.db)
 
 
-def check_bind(server: ServerSettings, *, keys_exist: bool) -> None:
-    """Raises ``NotAllowed`` where anybody on the network could use the server without a key."""
+def check_bind(server: ServerSettings, *, locked: bool) -> None:
+    """Raises ``NotAllowed`` where anybody on the network could use the server, with neither user nor key to lock it."""
     host = server.host
-    if is_loopback(host) or server.no_auth or keys_exist:
+    if is_loopback(host) or server.no_auth or locked:
         return
     cause = (
-        f"listening on {host or 'all addresses'} without any API key would let everybody in. "
-        "Make a key (stenogram keys create --name NAME), or say --no-auth if that is what you want"
+        f"listening on {host or 'all addresses'} with neither users nor API keys would let everybody in. "
+        "Make a user (stenogram users create --admin --email EMAIL) or a key (stenogram keys create --name NAME), "
+        "or say --no-auth if that is what you want"
     )
     raise NotAllowed(cause=cause)
 

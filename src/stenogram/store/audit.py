@@ -58,14 +58,17 @@ def put(  # noqa: PLR0913 - the columns
 
 
 def listing(
-    connection: Connection, limit: int = 100, before: int | None = None, actor: str | None = None
+    connection: Connection,
+    limit: int = 100,
+    before: int | None = None,
+    actor: str | None = None,
+    action: str | None = None,
 ) -> Sequence[Entry]:
-    """Entries, newest first; ``before``: id of the last one of the page before; ``actor``: only theirs."""
-    query = select(audit)
+    """Entries, newest first; ``before``: id of the last one of the page before; only of one actor, or one action."""
+    wanted = {audit.c.actor: actor, audit.c.action: action}
+    query = select(audit).where(*(column == value for column, value in wanted.items() if value is not None))
     if before is not None:
         query = query.where(audit.c.id < before)
-    if actor is not None:
-        query = query.where(audit.c.actor == actor)
     return [_of_row(row) for row in connection.execute(query.order_by(audit.c.id.desc()).limit(limit))]
 
 

@@ -31,6 +31,8 @@ _BUSY_S = 30.0
 """How long a writer waits for another process's transaction."""
 _FORGET_MS = 500
 """How long it is tried to empty SQLite's log while others read."""
+_WORTH_BYTES, _WORTH_SHARE = 2**20, 0.25
+"""From so much on that holds nothing a file is written anew."""
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # what was acknowledged outlives a power cut; NORMAL would lose the last commits
@@ -167,6 +169,32 @@ class Database:
                     raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 finally:
                     raw.execute(f"PRAGMA busy_timeout={round(_BUSY_S * 1000)}")
+
+    def shrink(self, at_once_bytes: int | None = None) -> bool:
+        """Give space of what was deleted back to the disk, where it is much; whether that was done.
+
+        SQLite's file is written anew (VACUUM) where a quarter of it, and a megabyte, holds nothing. All writers wait
+        for that; a file of more than ``at_once_bytes`` is left as it is. On PostgreSQL this is autovacuum's business.
+        Raises ``DatabaseUnavailable``, ``StorageFull``.
+        """
+        if self.dialect != "sqlite":
+            return False
+        with self._translated(), self._writing, self._engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection  # VACUUM cannot be in a transaction
+            pages, free, size = (
+                raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+            )
+            if free * size < _WORTH_BYTES or free < _WORTH_SHARE * pages:
+                return False
+            if at_once_bytes is not None and pages * size > at_once_bytes:
+                return False
+            raw.execute("PRAGMA temp_store=FILE")  # the copy that VACUUM makes would lie in memory
+            try:
+                raw.execute("VACUUM")
+            finally:
+                raw.execute("PRAGMA temp_store=MEMORY")
+        self.forget_log()  # the file gets shorter when the log has been taken over into it
+        return True
 
     def listen(self, on_topic: OnTopic) -> None:
         """Call back with each topic, in a thread of its own, until the database is closed.

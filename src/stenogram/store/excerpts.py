@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from stenogram.store.query import Term
-from stenogram.store.search import Place
+from stenogram.store.search import Places
 from stenogram.store.words import tokens
 
 MOST = 3
@@ -46,16 +46,14 @@ class Excerpts:
     """Those first in which most of the terms are, then the earlier ones."""
 
 
-def find(terms: Sequence[Term], body: str, places: Sequence[Place]) -> Excerpts:
+def find(terms: Sequence[Term], body: str, places: Places) -> Excerpts:
     """The best places of a document: ``body`` are its words, ``places`` its segments."""
-    starts = [place.at for place in places]
     found: dict[int, int] = {}
     for term in terms:
-        for at in _segments(term.needle, body, starts):
+        for at in _segments(term.needle, body, places.at):
             found[at] = found.get(at, 0) + 1
     best = heapq.nsmallest(MOST, found, key=lambda at: (-found[at], at))
-    ends = [*starts[1:], len(body)]
-    return Excerpts(len(found), tuple(_snippet(terms, body, places[at], ends[at]) for at in best))
+    return Excerpts(len(found), tuple(_snippet(terms, body, places, at) for at in best))
 
 
 def _segments(needle: str, body: str, starts: Sequence[int]) -> Iterator[int]:
@@ -67,19 +65,21 @@ def _segments(needle: str, body: str, starts: Sequence[int]) -> Iterator[int]:
         position = body.find(needle, starts[at + 1]) if at + 1 < len(starts) else -1
 
 
-def _snippet(terms: Sequence[Term], body: str, place: Place, end: int) -> Snippet:
-    stand = list(tokens(place.text))
+def _snippet(terms: Sequence[Term], body: str, places: Places, at: int) -> Snippet:
+    begin, text = places.at[at], places.texts[at]
+    end = places.at[at + 1] if at + 1 < len(places.at) else len(body)
+    stand = list(tokens(text))
     marks = []
     for term in terms:
-        position = body.find(term.needle, place.at)
+        position = body.find(term.needle, begin)
         while 0 <= position < end:
-            first = body.count(" ", place.at, position)
+            first = body.count(" ", begin, position)
             if first >= len(stand):  # put in when the rules of ``store.words`` were others
                 break
             last = min(first + len(term.words), len(stand)) - 1  # a phrase may go on in the next segment
             marks.append((stand[first].start, stand[last].end))
             position = body.find(term.needle, position + 1)
-    return _cut(Snippet(place.id, place.start, place.text, tuple(_merged(marks))))
+    return _cut(Snippet(places.ids[at], places.starts[at], text, tuple(_merged(marks))))
 
 
 def _merged(marks: list[Mark]) -> Iterator[Mark]:

@@ -6,15 +6,18 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from stenogram.store.database import Transaction
 from stenogram.store.tables import api_keys, users
 
-_KEYS = select(api_keys, users.c.is_active).outerjoin(users, users.c.id == api_keys.c.owner)
+KeyState = Literal["good", "revoked", "expired", "stopped"]
+"""``stopped``: the user whose key it is was deactivated."""
 _USE_NOTED_EVERY_S = 60.0
+_WITH_USER = select(api_keys, users.c.is_active, users.c.role).outerjoin(users, users.c.id == api_keys.c.owner)
+"""Keys may belong to users, or to owners who are only a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,21 @@ class ApiKey:
     last_used_at: float | None = None
     revoked_at: float | None = None
     stopped: bool = False
-    """Its owner is a user who may not enter now."""
+    """The user whose key it is was deactivated."""
+    role: str | None = None
+    """Of the user whose key it is; None: the owner is only a name."""
+
+    def state(self, now: float) -> KeyState:
+        """Whether it opens anything now, or why not."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and now >= self.expires_at:
+            return "expired"
+        return "stopped" if self.stopped else "good"
 
     def valid(self, now: float) -> bool:
         """Whether it opens anything now."""
-        return self.revoked_at is None and not self.stopped and (self.expires_at is None or now < self.expires_at)
+        return self.state(now) == "good"
 
 
 def put(tx: Transaction, key: ApiKey) -> None:
@@ -64,19 +77,22 @@ def put(tx: Transaction, key: ApiKey) -> None:
 
 def find(connection: Connection, prefix: str) -> ApiKey | None:
     """The key that begins so."""
-    row = connection.execute(_KEYS.where(api_keys.c.prefix == prefix)).first()
+    row = connection.execute(_WITH_USER.where(api_keys.c.prefix == prefix)).first()
     return _of_row(row) if row is not None else None
 
 
 def of_id(connection: Connection, key_id: str) -> ApiKey | None:
     """The key of this id."""
-    row = connection.execute(_KEYS.where(api_keys.c.id == key_id)).first()
+    row = connection.execute(_WITH_USER.where(api_keys.c.id == key_id)).first()
     return _of_row(row) if row is not None else None
 
 
-def listing(connection: Connection) -> Sequence[ApiKey]:
-    """Every key, oldest first."""
-    return [_of_row(row) for row in connection.execute(_KEYS.order_by(api_keys.c.created_at, api_keys.c.id))]
+def listing(connection: Connection, owner: str | None = None) -> Sequence[ApiKey]:
+    """Every key, or an owner's, oldest first."""
+    query = _WITH_USER.order_by(api_keys.c.created_at, api_keys.c.id)
+    if owner is not None:
+        query = query.where(api_keys.c.owner == owner)
+    return [_of_row(row) for row in connection.execute(query)]
 
 
 def exist(connection: Connection) -> bool:
@@ -85,13 +101,9 @@ def exist(connection: Connection) -> bool:
 
 
 def revoke(tx: Transaction, key_id: str) -> bool:
-    """Make a key useless for good; False where there is none."""
-    condition = api_keys.c.id == key_id
-    if tx.connection.execute(select(api_keys.c.id).where(condition)).first() is None:
-        return False
-    unused = condition & api_keys.c.revoked_at.is_(None)
-    tx.connection.execute(update(api_keys).where(unused).values(revoked_at=time.time()))
-    return True
+    """Make a key useless for good; whether it was not before."""
+    unused = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
+    return bool(tx.connection.execute(update(api_keys).where(unused).values(revoked_at=time.time())).rowcount)
 
 
 def use_is_due(key: ApiKey, now: float) -> bool:
@@ -119,5 +131,6 @@ def _of_row(row: Row[Any]) -> ApiKey:
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
-        stopped=row.is_active is not None and not row.is_active,
+        stopped=row.is_active is False,
+        role=row.role,
     )

@@ -7,16 +7,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from stenogram.job import Job, JobState
 from stenogram.store import jobs as job_rows
-from stenogram.store import search
+from stenogram.store import search, versions
 from stenogram.store.database import Transaction
 from stenogram.store.excerpts import Excerpts
 from stenogram.store.excerpts import find as find_excerpts
 from stenogram.store.query import Term
-from stenogram.store.tables import jobs, results, tags, transcript_versions
+from stenogram.store.tables import jobs, results, tags
 from stenogram.store.tables import search_documents as documents
 
 MOST_COUNTED = 10_000
@@ -116,31 +117,25 @@ def listing(connection: Connection, whose: Whose, wanted: Wanted) -> Page:
     """One page of recordings."""
     if wanted.terms is not None and not wanted.terms:
         return Page((), 0, more=False)
-    conditions = _conditions(connection, whose, wanted)
     joined = jobs.outerjoin(documents, documents.c.job_id == jobs.c.id)
-    counted = select(jobs.c.id).select_from(joined).where(*conditions).limit(MOST_COUNTED).subquery()
-    total = connection.execute(select(func.count()).select_from(counted)).scalar_one()
-    key = _key(connection, wanted.order)
-    query = select(
-        jobs,
-        key.label("key"),
-        documents.c.model.label("found"),
-        documents.c.language.label("spoken"),
-        documents.c.speakers,
-    )
-    query = _paged(query.select_from(joined).where(*conditions), key, wanted)
-    rows = connection.execute(query).all()
-    return Page(_items(connection, rows[: wanted.limit], wanted.terms or ()), total, more=len(rows) > wanted.limit)
+    key = _key(connection, wanted.order).label("key")
+    found = select(jobs.c.id, key).select_from(joined).where(*_conditions(connection, whose, wanted))
+    every = found.cte("every").prefix_with("MATERIALIZED")  # looked for once, to be counted and to be shown
+    counted = select(func.count()).select_from(select(every.c.id).limit(MOST_COUNTED).subquery()).scalar_subquery()
+    rows = connection.execute(_paged(select(every, counted.label("total")), every.c, wanted)).all()
+    keys = {row.id: row.key for row in rows[: wanted.limit]}
+    total = rows[0].total if rows else 0
+    return Page(_items(connection, keys, wanted.terms or ()), total, more=len(rows) > wanted.limit)
 
 
-def _paged(query: Select[Any], key: ColumnElement[Any], wanted: Wanted) -> Select[Any]:
+def _paged(query: Select[Any], of: ReadOnlyColumnCollection[str, Any], wanted: Wanted) -> Select[Any]:
     """In order, with one more than there is room for, from where the page before ended."""
     if wanted.after is not None:
         value, job_id = wanted.after
-        further = key < value if wanted.descending else key > value
-        behind = jobs.c.id < job_id if wanted.descending else jobs.c.id > job_id
-        query = query.where(or_(further, and_(key == value, behind)))
-    order = (key.desc(), jobs.c.id.desc()) if wanted.descending else (key, jobs.c.id)
+        further = of.key < value if wanted.descending else of.key > value
+        behind = of.id < job_id if wanted.descending else of.id > job_id
+        query = query.where(or_(further, and_(of.key == value, behind)))
+    order = (of.key.desc(), of.id.desc()) if wanted.descending else (of.key, of.id)
     return query.order_by(*order).limit(wanted.limit + 1)
 
 
@@ -178,22 +173,27 @@ def _visible(whose: Whose) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _items(connection: Connection, rows: Sequence[Row[Any]], terms: Sequence[Term]) -> list[Item]:
-    ids = [row.id for row in rows]
+def _items(connection: Connection, keys: Mapping[str, float | str], terms: Sequence[Term]) -> list[Item]:
+    """Those with these ids, in this order; the ids lead to what they are ordered by."""
+    ids = list(keys)
+    columns = (documents.c.model.label("found"), documents.c.language.label("spoken"), documents.c.speakers)
+    query = select(jobs, *columns).outerjoin(documents, documents.c.job_id == jobs.c.id).where(jobs.c.id.in_(ids))
+    rows = {row.id: row for row in connection.execute(query)}
     named, labelled = _names(connection, ids), labels(connection, ids)
     excerpts = _excerpts(connection, ids, terms) if terms else {}
-    waiting = job_rows.places(connection) if any(row.state == "queued" for row in rows) else {}
+    waiting = job_rows.places(connection) if any(row.state == "queued" for row in rows.values()) else {}
     return [
         Item(
-            job=job_rows.of_row(row, *waiting.get(row.id, (None, None))),
-            key=row.key,
-            model=row.found or row.model,
-            language=row.spoken or row.language,
-            speakers=_count(row.speakers, named.get(row.id, {})),
-            labels=labelled[row.id],
-            excerpts=excerpts.get(row.id, Excerpts()),
+            job=job_rows.of_row(rows[job_id], *waiting.get(job_id, (None, None))),
+            key=key,
+            model=rows[job_id].found or rows[job_id].model,
+            language=rows[job_id].spoken or rows[job_id].language,
+            speakers=_count(rows[job_id].speakers, named.get(job_id, {})),
+            labels=labelled[job_id],
+            excerpts=excerpts.get(job_id, Excerpts()),
         )
-        for row in rows
+        for job_id, key in keys.items()
+        if job_id in rows  # it was deleted meanwhile
     ]
 
 
@@ -223,10 +223,8 @@ def labels(connection: Connection, ids: Sequence[str]) -> dict[str, Labels]:
     query = select(tags.c.job_id, tags.c.tag).where(tags.c.job_id.in_(ids))
     for row in connection.execute(query):
         tagged[row.job_id].append(row.tag)
-    number = func.max(transcript_versions.c.number).label("number")
-    edited = select(transcript_versions.c.job_id, number).where(transcript_versions.c.job_id.in_(ids))
-    versions = {row.job_id: row.number for row in connection.execute(edited.group_by(transcript_versions.c.job_id))}
-    return {job_id: Labels(tuple(sorted(found)), versions.get(job_id, 0)) for job_id, found in tagged.items()}
+    edited = versions.heads(connection, ids)
+    return {job_id: Labels(tuple(sorted(found)), edited.get(job_id, 0)) for job_id, found in tagged.items()}
 
 
 def facets(connection: Connection, whose: Whose) -> Facets:

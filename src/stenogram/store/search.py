@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 import zlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, cast, exists, func, literal_column, or_, select, text
@@ -31,25 +31,24 @@ log = logging.getLogger(__name__)
 
 _MOST_WORD_BYTES = 900_000
 """Different words of one document, in all; a tsvector takes 2**20 bytes. What comes after is not found."""
-_SECURE_DELETE_SINCE = (3, 42, 0)
-"""SQLite whose FTS5 can overwrite what it deletes."""
 _PUT = text(
     "INSERT INTO search_documents (job_id, name, body) VALUES (:job_id, :name, '') ON CONFLICT (job_id) DO NOTHING"
 )
 _MATCHES = text("search_documents.id IN (SELECT rowid FROM search_index WHERE search_index MATCH :words)")
 _OPTIMIZE = text("INSERT INTO search_index (search_index) VALUES ('optimize')")
-_SECURE_DELETE = text("INSERT INTO search_index (search_index, rank) VALUES ('secure-delete', 1)")
+_LEFT = text("DELETE FROM search_leftovers RETURNING id")
 
 
-class Place(NamedTuple):
-    """Where a segment is."""
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the segments of a document are, in order: one list for each fact, which are read fastest."""
 
-    at: int
-    """Where its words begin in the text that is searched."""
-    id: int
-    start: float
+    at: list[int]
+    """Where the words of each begin in the text that is searched."""
+    ids: list[int]
+    starts: list[float]
     """Seconds."""
-    text: str
+    texts: list[str]
 
 
 # --- putting in ---
@@ -71,7 +70,7 @@ def index(tx: Transaction, job_id: str, transcript: Transcript) -> None:
         "language": transcript.language,
         "speakers": json.dumps(_speakers(transcript), ensure_ascii=False),
         "body": body,
-        "segments": zlib.compress(msgspec.json.encode(places), level=6),
+        "segments": msgspec.msgpack.encode(places),
     }
     if not _update(tx, job_id, **values):
         title, filename = tx.connection.execute(select(jobs.c.title, jobs.c.filename).where(jobs.c.id == job_id)).one()
@@ -84,13 +83,16 @@ def _update(tx: Transaction, job_id: str, **values: Any) -> bool:
     return bool(tx.connection.execute(changed).rowcount)
 
 
-def _laid_out(transcript: Transcript) -> tuple[str, list[Place]]:
+def _laid_out(transcript: Transcript) -> tuple[str, Places]:
     """The words of all segments with a space on both sides, and where each segment begins in them."""
-    places, parts, at = [], [], 0
+    segments = transcript.segments
+    places = Places([], [each.id for each in segments], [each.start for each in segments], [])
+    parts, at = [], 0
     different: set[str] = set()
     room = _MOST_WORD_BYTES
-    for segment in transcript.segments:
-        places.append(Place(at, segment.id, segment.start, segment.text))
+    for segment in segments:
+        places.at.append(at)
+        places.texts.append(segment.text)
         found = words(segment.text) if room > 0 else []
         fresh = set(found) - different
         room -= sum(len(word.encode()) for word in fresh)
@@ -106,9 +108,9 @@ def _speakers(transcript: Transcript) -> list[str]:
     return list(dict.fromkeys(speaker for speaker in spoken if speaker is not None))
 
 
-def unpack(segments: bytes) -> list[Place]:
-    """Where the segments of a document are, in order."""
-    return msgspec.json.decode(zlib.decompress(segments), type=list[Place])
+def unpack(segments: bytes) -> Places:
+    """Where the segments of a document are."""
+    return msgspec.msgpack.decode(segments, type=Places)
 
 
 # --- what was there before there was an index ---
@@ -146,17 +148,19 @@ def _current(connection: Connection, job_id: str) -> Transcript | None:
     return results.unpack(edited) if edited is not None else results.find(connection, job_id)
 
 
-def settle(db: Database) -> None:
-    """Let the index forget the words of what was deleted, and put it into the order in which it is fastest.
+def settle(db: Database) -> bool:
+    """Let SQLite's index forget the words of jobs that were deleted; whether there were any.
 
-    Where SQLite's FTS5 can (since 3.42), deleted words are overwritten at once from now on; the older one keeps them
-    until this is called. On PostgreSQL it is vacuum's business.
+    It is written anew as a whole, a second or so for a thousand hours: not to be done after each deletion. On
+    PostgreSQL it is vacuum's business.
     """
-    if db.dialect == "sqlite":
-        with db.write() as tx:
-            if sqlite3.sqlite_version_info >= _SECURE_DELETE_SINCE:
-                tx.connection.execute(_SECURE_DELETE)
+    if db.dialect != "sqlite":
+        return False
+    with db.write() as tx:
+        left = tx.connection.execute(_LEFT).first() is not None
+        if left:
             tx.connection.execute(_OPTIMIZE)
+    return left
 
 
 # --- finding ---
@@ -164,19 +168,15 @@ def settle(db: Database) -> None:
 
 def has(connection: Connection, terms: Sequence[Term]) -> ColumnElement[bool]:
     """The condition on ``search_documents`` that every term is somewhere in the document."""
-    sqlite = connection.dialect.name == "sqlite"
-    contains = func.instr if sqlite else func.strpos
+    if connection.dialect.name == "sqlite":
+        query = " AND ".join(f'"{" ".join(term.words)}"{"*" if term.prefix else ""}' for term in terms)
+        return _MATCHES.bindparams(words=query)  # type: ignore[return-value]  # text is a condition, too
     apart = dict.fromkeys(
         (word, term.prefix and at == len(term.words) - 1) for term in terms for at, word in enumerate(term.words)
     )
-    if sqlite:
-        query = " AND ".join(f'"{word}"{"*" if prefix else ""}' for word, prefix in apart)
-        having: ColumnElement[bool] = _MATCHES.bindparams(words=query)  # type: ignore[assignment]
-    else:
-        query = " & ".join(f"'{word}'{':*' if prefix else ''}" for word, prefix in apart)
-        having = literal_column("search_documents.words").op("@@")(cast(query, TSQUERY))
-    phrases = [term.needle for term in terms if len(term.words) > 1]
+    query = " & ".join(f"'{word}'{':*' if prefix else ''}" for word, prefix in apart)
+    phrases = [term.needle for term in terms if len(term.words) > 1]  # a tsvector keeps no more than 16,383 places
     return and_(
-        having,
-        *(or_(contains(table.c.body, each) > 0, contains(table.c.name, each) > 0) for each in phrases),
+        literal_column("search_documents.words").op("@@")(cast(query, TSQUERY)),
+        *(or_(func.strpos(table.c.body, each) > 0, func.strpos(table.c.name, each) > 0) for each in phrases),
     )

@@ -115,7 +115,7 @@ search_documents = Table(
     Column("speakers", Text, comment="JSON list: labels of those who speak"),
     Column("name", Text, nullable=False, comment="words of title and file name, each with a space on both sides"),
     Column("body", Text, nullable=False, comment="words of the current text, likewise"),
-    Column("segments", LargeBinary, comment="where each begins in body; id, start, text: JSON, compressed"),
+    Column("segments", LargeBinary, comment="where each begins in body; ids, starts, texts: MessagePack"),
     UniqueConstraint("job_id"),
     comment="what is searched: a row for each job that transcribes; migration 0006 has the indexes of words",
 )
@@ -144,6 +144,7 @@ shares = Table(
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
     Column("revoked_at", Float),
+    Column("opened_at", Float, comment="when somebody last followed it, to the hour"),
     Index("idx_shares_token_hash", "token_hash", unique=True),
     Index("idx_shares_job_id", "job_id"),
 )

@@ -23,7 +23,7 @@ def body(request: WireRequest, transcript: Transcript) -> tuple[str, str]:
     if request.response_format == "diarized_json":
         return openai.diarized_json(transcript, _names(request), request.usage), known.media_type
     told = replace(transcript, warnings=(*transcript.warnings, *request.warnings))
-    text = formats.render(told, known.name, SubtitleOptions(), request.granularities)
+    text = formats.render(told, request.response_format, SubtitleOptions(), request.granularities)
     return text, known.media_type if known.media_type == "application/json" else f"{known.media_type}; charset=utf-8"
 
 

@@ -56,7 +56,7 @@ TRANSCRIPTION = form_body(
 ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "In the format asked for",
-        "content": {kind: {} for kind in (*(known.media_type for known in FORMATS.values()), "text/event-stream")},
+        "content": {kind: {} for kind in (*(FORMATS[name].media_type for name in _FORMATS), "text/event-stream")},
         "headers": {
             "x-stenogram-job": {"description": "Id of the job", "schema": dict(_TEXT)},
             "x-stenogram-warning": {"description": "What was asked for and left out", "schema": dict(_TEXT)},

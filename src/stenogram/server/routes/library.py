@@ -157,7 +157,7 @@ async def listing(  # noqa: PLR0913, PLR0917 - the filters
     """The caller's recordings.
 
     `q` is looked for in titles, file names and the current text of transcripts. Words are found by their beginning;
-    case and accents do not count (`елка` finds `ёлка`). Any text is a query: nothing in it but quotation marks has a meaning.
+    case and accents do not count (`елка` finds `ёлка`). Any text is a query: nothing but quotation marks has a meaning.
     """
     wanted = Wanted(
         states=state or (),

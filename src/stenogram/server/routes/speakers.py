@@ -109,7 +109,7 @@ async def rename(request: Request, caller: Submitter, speaker_id: SpeakerId, nam
 async def remove(request: Request, caller: Submitter, speaker_id: SpeakerId) -> Response:
     """Forget a person: the voice is deleted for good. Transcripts that name them stay as they are."""
     db = state_of(request).house.db
-    await to_thread.run_sync(lambda: speakers.remove(db, [speakers.find(db, caller, speaker_id)]))
+    await to_thread.run_sync(lambda: speakers.remove(db, [speakers.find(db, caller, speaker_id)], caller))
     return Response(status_code=204)
 
 

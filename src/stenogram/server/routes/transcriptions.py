@@ -5,31 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
 from anyio import to_thread
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from stenogram import formats
-from stenogram.app import enhancing, jobs, transcripts
+from stenogram.app import enhancing, exporting, jobs, transcripts
 from stenogram.app.enhancing import Report
 from stenogram.app.transcripts import NamedSpeaker
-from stenogram.config import read
 from stenogram.enhancement import EnhanceStatus
 from stenogram.formats import FORMATS
 from stenogram.server.auth import Reader, Submitter
 from stenogram.server.errors import ANSWERS
+from stenogram.server.routes.exports import ExportName, Layout, Wanted, answer
 from stenogram.server.routes.jobs import JobId
 from stenogram.server.state import state_of
 from stenogram.store.claims import as_json
-from stenogram.types import SubtitleOptions, Transcript
+from stenogram.types import Transcript
 
 router = APIRouter(prefix="/api/v1/transcriptions", tags=["transcriptions"], responses=ANSWERS)
 
-FormatName = Literal["full", "text", "txt", "json", "verbose_json", "diarized_json", "srt", "vtt", "tsv", "rttm"]
-LineKind = Literal["clean", "translation"]
+FormatName = Literal["full", ExportName]
 
 
 class TranscriptView(BaseModel):
@@ -75,39 +72,23 @@ class SpeakerShares(BaseModel):
     response_model=TranscriptView,
     responses={200: {"content": {known.media_type: {} for known in FORMATS.values()}}},
 )
-async def one(  # noqa: PLR0913, PLR0917 - one parameter for each subtitle option
+async def one(  # noqa: PLR0913, PLR0917 - who asks, and what for
     request: Request,
     caller: Reader,
     job_id: JobId,
+    layout: Layout,
+    wanted: Wanted,
     format: Annotated[FormatName, Query()] = "full",  # noqa: A002 - the field's own word for it
-    max_line_chars: Annotated[int | None, Query()] = None,
-    max_lines: Annotated[int | None, Query()] = None,
-    max_cue_s: Annotated[float | None, Query()] = None,
     download: Annotated[bool, Query(description="As a file, named after the recording")] = False,
-    enhanced: Annotated[bool, Query(description="With the accepted changes of the clean text, or translated")] = False,
-    kind: Annotated[LineKind, Query(description="Which, with `enhanced`")] = "clean",
-    target_language: Annotated[str | None, Query(description="Of the translation, where there are several")] = None,
 ) -> Response:
     """The transcript of a job that has succeeded."""
     house = state_of(request).house
-    job = await to_thread.run_sync(jobs.find, house, caller, job_id)
-    transcript = await to_thread.run_sync(jobs.transcript, house, caller, job_id)
-    if enhanced:
-        report = await to_thread.run_sync(enhancing.report, house, caller, job_id, kind, target_language)
-        transcript = await to_thread.run_sync(report.render)
+    job, transcript = await to_thread.run_sync(exporting.text_of, house, caller, job_id, wanted)
     if format == "full":
         clean = await to_thread.run_sync(enhancing.report, house, caller, job_id)
         view = await to_thread.run_sync(_view, clean, transcript)
         return Response(view.model_dump_json(), media_type="application/json")
-    given = {"max_line_chars": max_line_chars, "max_lines": max_lines, "max_cue_s": max_cue_s}
-    subtitles = read(SubtitleOptions, given, {})
-    known = formats.format_named(format)
-    body = await to_thread.run_sync(formats.render, transcript, known.name, subtitles, ("segment", "word"))
-    headers = {}
-    if download:
-        stem = (job.filename or job.id).rpartition(".")[0] or job.filename or job.id
-        headers["content-disposition"] = f"attachment; filename*=UTF-8''{quote(stem + known.suffix, safe='')}"
-    return Response(body, media_type=f"{known.media_type}; charset=utf-8", headers=headers)
+    return answer(await to_thread.run_sync(exporting.export, job, transcript, format, layout), download=download)
 
 
 @router.get("/{job_id}/speakers")
