@@ -68,7 +68,8 @@ def page(context: BrowserContext, url: str) -> Iterator[Page]:
     yield opened
     faults += opened.evaluate("window.faults ?? []")
     opened.close()
-    assert [fault for fault in faults if not _EXPECTED.search(fault)] == []
+    unexpected = [fault for fault in faults if not _EXPECTED.search(fault)]
+    assert not unexpected, unexpected
 
 
 def is_fault(message: ConsoleMessage) -> bool:

@@ -51,7 +51,7 @@ async function draw({ focus = true } = {}) {
   const before = shown;
   shown = null;
   before?.unmount?.();
-  if (session.signedOut() && !route?.open) {
+  if ((session.signedOut() || session.mustChange()) && !route?.open) {
     return navigate(`/app/sign-in?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`, { replace: true });
   }
   places();
@@ -113,7 +113,7 @@ document.addEventListener("click", (event) => {
 addEventListener("popstate", () => draw());
 language.addEventListener("change", () => shown && draw({ focus: false }));
 api.keyring.addEventListener("key-needed", async () => {
-  if (location.pathname.startsWith("/app/s")) return; // signing in, setting up, shared: they tell it themselves
+  if (/^\/app\/(sign-in|set-up|shared)/.test(location.pathname)) return; // signing in, setting up, shared: they tell it themselves
   await session.load().catch(() => {});
   if (session.signedOut()) draw();
 });
