@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from stenogram.accounts.set_up import SetUp
 from stenogram.app.enabled import HOST
 from stenogram.app.house import House
 from stenogram.job import Job, Media
@@ -109,12 +110,17 @@ def job_named(house: House, job_id: str) -> Job:
 
 
 @contextmanager
-def serving(house: House, port: int = 0) -> Iterator[str]:
+def serving(house: House, port: int = 0, set_up: SetUp | None = None) -> Iterator[str]:
     """The service's HTTP side on a real socket, without workers; gives its address."""
     import threading
 
     config = uvicorn.Config(
-        build(house), host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1
+        build(house, set_up),
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

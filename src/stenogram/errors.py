@@ -349,7 +349,7 @@ class CallbackRefused(RequestError):
 
 
 class NotAuthenticated(RequestError):
-    """A valid API key is needed: Authorization: Bearer KEY. The operator makes one with: stenogram keys create"""
+    """Sign in, or send a valid API key: Authorization: Bearer KEY. The operator makes one: stenogram keys create"""
 
     code = "not_authenticated"
 

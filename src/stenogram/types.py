@@ -168,7 +168,7 @@ class SubtitleOptions:
     max_lines: int = option(2, "Most lines in one subtitle cue.", low=1, high=10)
     max_cue_s: float = option(7.0, "Longest time one subtitle cue stands, in seconds.", low=1)
     max_cps: float = option(0.0, "Most characters in a second of a subtitle cue, where silence allows; 0: any.", low=0)
-    min_gap_ms: int = option(0, "Least time between two subtitle cues, in milliseconds.", low=0, high=2000)
+    min_gap_ms: int = option(0, "Least time between two subtitle cues, in milliseconds.", low=0, high=5000)
     speaker_names: bool = option(True, "Say who speaks, where that is known, in formats for readers.")
     timestamps: bool = option(False, "Put a time before each paragraph of text and of Word documents.")
 

@@ -73,9 +73,11 @@ def test_the_page_loads_only_its_own_files_and_holds_no_code(client: TestClient)
 def test_each_file_has_its_type_and_is_asked_for_again(client: TestClient) -> None:
     """After an upgrade nobody has half of the old page; what has not changed is not sent again."""
     kinds = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-    for file in live.WEB.iterdir():
-        answer = client.get(f"/web/{file.name}")
-        again = client.get(f"/web/{file.name}", headers={"if-none-match": answer.headers["etag"]})
+    kinds[".json"] = "application/json"
+    for file in filter(Path.is_file, live.WEB.rglob("*")):
+        path = f"/web/{file.relative_to(live.WEB).as_posix()}"
+        answer = client.get(path)
+        again = client.get(path, headers={"if-none-match": answer.headers["etag"]})
 
         assert answer.headers["content-type"] == f"{kinds[file.suffix]}; charset=utf-8"
         assert answer.headers["cache-control"] == "no-cache"

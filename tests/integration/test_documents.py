@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,17 +11,21 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from stenogram.accounts import keys as accounts
 from stenogram.accounts.keys import Wish
-from stenogram.app import jobs
+from stenogram.app import enhancing, jobs
 from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings
+from stenogram.enhance import diff
+from stenogram.enhancement import Enhancement, EnhanceOptions, Line
 from stenogram.job import Caller
 from stenogram.server.asgi import build
 from stenogram.server.documents import MOST_BODY_BYTES, takes_gzip
-from stenogram.store import claims, workers
+from stenogram.store import claims, enhancements, workers
+from stenogram.store.tables import jobs as job_table
 from stenogram.types import Segment, SpeakerTurn, Transcript, Word
 from tests.service import keep
 
@@ -409,3 +414,32 @@ def test_search_finds_what_stands_there_now(site: Site) -> None:
     site.ask("POST", "/versions/1/restore", json={"base": 2})
     assert site.ask("POST", "/versions/0/restore", json={"base": 2}).status_code == 200
     assert (found("salutations"), found("you all")) == ([], [site.job_id])
+
+
+def test_changes_of_the_clean_up_hold_where_nobody_edited(site: Site) -> None:
+    lines = [Line(0, "Good morning, to you all."), Line(1, "Good morning!"), Line(2, "Shall we begin, now?")]
+    made = Enhancement("clean", "model", 1, tuple(lines), diff.changes(TALK.segments, lines), language="en")
+    asked = enhancing.submit(site.house, Caller("anna", admin=False), site.job_id, EnhanceOptions())
+    with site.house.db.write() as tx:
+        values = {"state": "succeeded", "started_at": time.time(), "finished_at": time.time()}
+        tx.connection.execute(update(job_table).where(job_table.c.id == asked.job.id).values(**values))
+        enhancements.put(tx, asked.job.id, site.job_id, made)
+    assert not enhancing.submit(site.house, Caller("anna", admin=False), site.job_id, EnhanceOptions()).begun
+    site.edit(
+        0,
+        {"replace": [0], "by": [{"text": "Well, good morning to you all."}]},
+        {"replace": [1], "by": []},
+        {"replace": [2], "by": [{"text": "Shall we start now?"}]},
+    )
+
+    view = site.ask("GET", "/enhancement").json()
+    assert [(change["at"], change["after"], change["stale"]) for change in view["changes"]] == [
+        (11, "morning,", False),
+        (5, "morning!", True),
+        (9, "begin,", True),
+    ]
+    assert view["stale"] == 2
+    assert view["text_with_accepted"] == "Well, good morning, to you all. Shall we start now?"
+    assert "good morning, to you" in site.ask("GET", "?format=txt&enhanced=true").text
+    again = enhancing.submit(site.house, Caller("anna", admin=False), site.job_id, EnhanceOptions())
+    assert again.begun  # the text is another one now

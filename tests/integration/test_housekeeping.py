@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from sqlalchemy import update
@@ -16,10 +18,15 @@ from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings
 from stenogram.errors import NotAllowed, NotFound, StenogramError
 from stenogram.job import Job, JobSource
-from stenogram.store import claims, idempotency, schema, workers
+from stenogram.store import claims, failures, idempotency, schema, sessions, users, workers
+from stenogram.store.database import Transaction
+from stenogram.store.failures import Failures
 from stenogram.store.idempotency import Remembered
+from stenogram.store.sessions import Session
 from stenogram.store.tables import idempotency as idempotency_table
 from stenogram.store.tables import jobs as job_table
+from stenogram.store.tables import sessions as session_table
+from stenogram.store.users import User
 from stenogram.types import Segment, Transcript
 from tests.service import CALLER, keep, kept, submit
 
@@ -136,3 +143,105 @@ def test_a_recording_that_is_gone_already_stops_nothing(house: House, beckett: P
 
     assert jobs.find(house, CALLER, job.id).media is None
     assert keep(house, beckett).bytes == beckett.stat().st_size
+
+
+def put_sessions(house: House, over: int, good: int) -> None:
+    now = time.time()
+    with house.db.write() as tx:
+        users.put(
+            tx, User("ann", "ann@example.org", "Ann", "hash", "admin", is_active=True, created_at=0, password_at=0)
+        )
+        for number in range(over + good):
+            ends = now - 1 - number if number < over else now + DAY_S
+            name = f"{number:06}" * 20
+            sessions.put(tx, Session(name, name, "ann", None, now, ends, now, "192.0.2.7", "Firefox" * 40))
+
+
+def sessions_left(house: House) -> int:
+    with house.db.read() as connection:
+        return len(sessions.of(connection, 0.0, user_id="ann"))
+
+
+def test_sessions_that_are_over_go_daily_in_batches(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others come to write in between."""
+    batches = []
+    expire = sessions.expire
+
+    def counted(tx: Transaction, now: float, limit: int) -> int:
+        batches.append(expire(tx, now, limit))
+        return batches[-1]
+
+    monkeypatch.setattr(sessions, "expire", counted)
+    put_sessions(house, 2300, 3)
+    housekeeping.tidy_daily(house)
+
+    assert batches == [1000, 1000, 300]
+    assert sessions_left(house) == 3
+
+
+def test_failures_to_sign_in_of_long_ago_go_daily(house: House) -> None:
+    now = time.time()
+    with house.db.write() as tx:
+        for name, days in (("count-new", 0.9), ("count-old", 1.1), ("known-new", 89), ("known-old", 91)):
+            failures.put(tx, name, Failures(3, now - days * DAY_S))
+    housekeeping.tidy_daily(house)
+
+    with house.db.read() as connection:
+        found = {
+            name for name in ("count-new", "count-old", "known-new", "known-old") if failures.find(connection, name)
+        }
+    assert found == {"count-new", "known-new"}
+
+
+def test_after_a_mass_delete_the_file_of_sqlite_shrinks(house: House) -> None:
+    """R31; and it goes on with all that is left in it."""
+    if house.db.dialect != "sqlite":
+        housekeeping.tidy_daily(house)
+        assert not house.db.shrink()
+        return
+    path = Path(str(house.db.engine.url.database))
+    put_sessions(house, 6000, 5)
+    house.db.forget_log()
+    before = path.stat().st_size
+    housekeeping.tidy_daily(house)
+
+    assert before > 4 * 2**20
+    assert path.stat().st_size < before / 4
+    assert sessions_left(house) == 5
+    with house.db.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        assert connection.exec_driver_sql("PRAGMA temp_store").scalar_one() == 2
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+
+
+def test_a_file_is_not_written_anew_for_little_nor_a_large_one_while_workers_are_busy(house: House) -> None:
+    put_sessions(house, 10, 5)
+    housekeeping.tidy_daily(house)
+    assert not house.db.shrink()
+    with house.db.write() as tx:
+        tx.connection.execute(session_table.delete())
+    put = [f"{number:08}" for number in range(6000)]
+    with house.db.write() as tx:
+        for name in put:
+            sessions.put(tx, Session(name, name, "ann", None, 0, 0, 0, "", "Firefox" * 40))
+    with house.db.write() as tx:
+        tx.connection.execute(session_table.delete())
+
+    assert not house.db.shrink(at_once_bytes=2**20)
+    assert house.db.shrink(at_once_bytes=2**30) is (house.db.dialect == "sqlite")
+
+
+def test_what_is_daily_is_done_at_the_start_and_then_once_a_day(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, done, minutes = [0.0], list[float](), 2 * 24 * 60
+
+    class Stop:
+        def wait(self, pause_s: float) -> bool:
+            clock[0] += pause_s
+            return clock[0] > minutes * 60
+
+    monkeypatch.setattr(housekeeping, "tidy", lambda _house: None)
+    monkeypatch.setattr(housekeeping, "tidy_daily", lambda _house: done.append(clock[0]))
+    monkeypatch.setattr("stenogram.app.housekeeping.time.monotonic", lambda: clock[0])
+    housekeeping.keep_tidy(house, cast("threading.Event", Stop()))
+
+    assert done == [60.0, 60.0 + DAY_S]

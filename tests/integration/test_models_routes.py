@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -118,6 +119,32 @@ def test_a_model_is_enabled_fetched_loaded_unloaded_disabled_and_deleted(mirror:
         after = view(client)
         assert (after["state"], after["installed"], after["enabled"]) == ("absent", False, False)
         assert not (tmp_path / "home" / "models" / NAME / "record.json").exists()
+
+
+def test_a_fetch_that_is_given_up_ends_and_can_be_taken_up_again(mirror: Mirror, tmp_path: Path) -> None:
+    """What is not being fetched cannot be given up; what is here can be verified, and says where it was changed."""
+    with serving(tmp_path / "home", STENOGRAM_MODELS_URL=mirror.url) as server, server.client() as client:
+        cancel, verify = (f"/api/v1/models/{NAME}/{what}" for what in ("cancel", "verify"))
+        assert code(client.post(cancel)) == (409, "conflict")
+        assert code(client.post(verify)) == (400, "model_not_installed")
+        client.post(f"/api/v1/models/{NAME}/pull")
+        until(lambda: mirror.asked, what="for the mirror to be asked")
+
+        assert client.post(cancel).json()["state"] == "absent"
+        mirror.gate.set()
+        until(lambda: client.post(cancel).status_code == 409, what="for the fetch to end")
+        assert (view(client)["state"], view(client)["installed"]) == ("absent", False)
+
+        client.post(f"/api/v1/models/{NAME}/pull")
+        until(lambda: view(client)["state"] == "installed", what="for the model")
+        facts = client.post(verify).json()
+        assert facts["installed"]
+        assert facts["speed"] > 0 < facts["memory_bytes"]
+        weights = max((tmp_path / "home" / "models" / NAME).iterdir(), key=lambda path: path.stat().st_size)
+        kept = weights.stat()
+        weights.write_bytes(bytes(kept.st_size))
+        os.utime(weights, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+        assert code(client.post(verify)) == (503, "model_damaged")
 
 
 @pytest.mark.slow

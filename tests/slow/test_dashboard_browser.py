@@ -1,97 +1,33 @@
-"""The dashboard in a real browser, over the real server and its database.
-
-Chromium is taken from STENOGRAM_CHROMIUM, or found on the PATH. With STENOGRAM_SHOTS the pictures are kept there.
-"""
+"""The dashboard in a real browser, over the real server and its database."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
-from stenogram.accounts import keys
+from stenogram.accounts import keys, users
 from stenogram.accounts.keys import Wish
+from stenogram.accounts.passwords import Passwords
+from stenogram.accounts.users import Wish as UserWish
 from stenogram.app.house import House
-from stenogram.config import ServerSettings, Settings
-from stenogram.store import claims, events, results, schema, whisper_models
+from stenogram.store import claims, events, results, whisper_models, workers
 from stenogram.types import Segment, SpeakerTurn, Transcript
 from tests import scenes
+from tests.browser import shots
 from tests.service import supervise
 
 pytestmark = pytest.mark.slow
-expect.set_options(timeout=15_000)
-WATCH_FAULTS = """
-window.faults = [];
-document.addEventListener("securitypolicyviolation", (event) => window.faults.push(`CSP: ${event.violatedDirective}`));
-"""
 SCENES = {"idle": scenes.idle, "busy": scenes.busy, "fetching": scenes.fetching, "broken": scenes.broken}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = os.environ.get("STENOGRAM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("no Chromium: install it, or name it in STENOGRAM_CHROMIUM")
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if root else [])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(viewport={"width": 1600, "height": 900}, accept_downloads=True)
-    opened.set_default_timeout(15_000)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext, url: str) -> Iterator[Page]:
-    """A page that must not complain: no error in its console, none thrown, no violation of the policy.
-
-    It is closed before the server that it follows is.
-    """
-    opened = context.new_page()
-    faults: list[str] = []
-    opened.add_init_script(WATCH_FAULTS)
-    opened.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    yield opened
-    faults += opened.evaluate("window.faults ?? []")
-    opened.close()
-    expected = re.compile(r"WebSocket connection to|status of (401|400|503)|ERR_CONNECTION|net::ERR_FAILED")
-    assert [fault for fault in faults if not expected.search(fault)] == []
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with House.open(Settings(home=str(tmp_path)), ServerSettings(worker_devices="none")) as opened:
-        schema.upgrade(opened.db)
-        yield opened
-
-
-@pytest.fixture
-def url(house: House) -> Iterator[str]:
-    with scenes.serving(house) as address:
-        yield address
 
 
 def open_live(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.locator("#link-text")).to_have_text("live")
-
-
-def shots(tmp_path: Path) -> Path:
-    """Where pictures go."""
-    return Path(os.environ.get("STENOGRAM_SHOTS") or tmp_path)
 
 
 def counter(page: Page, name: str) -> str:
@@ -430,3 +366,80 @@ def test_it_can_be_used_by_keyboard(page: Page, url: str) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "files"
     assert page.evaluate("getComputedStyle(document.querySelector('.drop label')).outlineStyle") == "solid"
+
+
+def test_it_speaks_the_language_of_the_browser_and_changes_it_under_way(
+    browser: Browser, house: House, url: str, beckett: Path
+) -> None:
+    """Also what it says of a recording that waits, and in its title; what was chosen is remembered."""
+    scenes.busy(house)
+    page = browser.new_page(locale="ru-RU", viewport={"width": 1440, "height": 900})
+    page.goto(url)
+    expect(page.locator("#link-text")).to_have_text("на связи")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Состояние")
+    expect(page.get_by_placeholder("определить").first).to_be_visible()
+    page.locator("#files").set_input_files(beckett)
+    entry = page.locator("#jobs > li")
+    expect(entry.locator(".facts")).to_have_text("1-е в очереди")  # noqa: RUF001
+    assert page.title() == "В работе: 4, в очереди: 31 · Stenogram"  # noqa: RUF001
+
+    page.get_by_role("button", name="Язык").click()
+    page.get_by_role("menuitemradio", name="English").click()
+
+    expect(entry.locator(".facts")).to_have_text("number 1 in the queue")
+    expect(entry.get_by_role("button", name="Cancel beckett.wav")).to_be_visible()
+    expect(page.get_by_role("meter", name="VRAM").first).to_be_visible()
+    expect(page.locator("#gone-summary")).to_have_text("1 ended within the hour")
+    assert page.title() == "4 processing, 31 queued · Stenogram"
+    assert not re.search("[\u0400-\u04ff]", page.locator("body").inner_text())
+    page.reload()
+    expect(page.locator("#link-text")).to_have_text("live")
+    page.close()
+
+
+def test_workers_that_clean_text_up_are_among_the_workers(page: Page, house: House, url: str) -> None:
+    """By what they do: they have no device of their own."""
+    with house.db.write() as tx:
+        scenes.add_worker(tx, "w0", "cpu")
+        scenes.add_worker(tx, "w1", "chat")
+        workers.tell(tx, "w1", "busy", job_id="0" * 32, model="mistral:7b-instruct", loaded=[])
+    open_live(page, url)
+
+    expect(page.locator("#workers-count")).to_have_text("2")
+    chat = page.locator("#workers > li").filter(has_text="clean-up")
+    expect(chat.locator(".badge")).to_have_text("busy")
+    expect(chat.locator(".model-name")).to_have_text("mistral:7b-instruct")
+
+
+def test_the_other_pages_are_a_click_away(page: Page, url: str) -> None:
+    """The same links as on each of them; this one is marked."""
+    open_live(page, url)
+
+    links = page.get_by_role("navigation", name="Pages").get_by_role("link")
+    assert [link.get_attribute("href") for link in links.all()] == ["/app", "/app/library", "/app/models", "/"]
+    expect(page.locator("#places [aria-current=page]")).to_have_text("Dashboard")
+
+
+def test_with_accounts_it_leads_to_the_sign_in_and_is_open_afterwards(page: Page, house: House, url: str) -> None:
+    """By the cookie of the session, WebSocket and uploads too; a key will do as well."""
+    passwords = Passwords(1, 8, 1)
+    users.create(house.db, passwords, UserWish("ann@example.org", "correct horse", "Ann", "admin"), None)
+    page.goto(url)
+    expect(page.get_by_role("heading", name="Sign in to see what the server does")).to_be_visible()
+    expect(page.locator("#places a")).to_have_count(0)
+    expect(page.locator("#health-reason")).to_have_text("The server shows its state to those who have signed in.")
+    expect(page.get_by_role("link", name="Sign in")).to_have_attribute("href", "/app/sign-in?next=%2F")
+    expect(page.get_by_label("Or an API key")).to_be_visible()
+    expect(page.locator("#link-text")).to_have_text("signed out")
+
+    signed_in = page.request.post(
+        f"{url}/api/v1/session", data={"email": "ann@example.org", "password": "correct horse"}
+    )
+
+    assert signed_in.ok
+    page.reload()
+    expect(page.locator("#link-text")).to_have_text("live")
+    expect(page.locator("#key-panel")).to_be_hidden()
+    expect(page.get_by_role("button", name="Ann")).to_be_visible()
+    page.locator("#files").set_input_files({"name": "a.wav", "mimeType": "audio/wav", "buffer": b"RIFF0000WAVE"})
+    expect(page.locator("#jobs .badge")).to_have_text("waiting")

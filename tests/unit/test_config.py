@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stenogram import config
-from stenogram.config import Settings
+from stenogram.config import PRESETS, ServerSettings, Settings
 from stenogram.errors import OptionError
 from stenogram.types import DecodeOptions, LoadOptions, VadOptions
 
@@ -79,3 +79,34 @@ def test_a_dotenv_file_has_names_and_values(tmp_path: Path) -> None:
 
 def test_every_setting_may_be_left_out() -> None:
     assert config.read(Settings, {}, {}) == Settings()
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_every_value_of_a_preset_is_one_that_could_be_set(preset: str) -> None:
+    """By its name, with its type, within its bounds; and it differs from the plain default."""
+    plain = {row.name: row for group in (Settings, ServerSettings) for row in config.rows(group)}
+    for name, value in PRESETS[preset].items():
+        assert config._convert(plain[name], value, name) == value != plain[name].default
+
+
+def test_a_preset_changes_defaults_and_nothing_that_is_set() -> None:
+    environ = {"STENOGRAM_PRESET": "development", "STENOGRAM_LOG_LEVEL": "warning"}
+    settings = config.read(Settings, {}, environ)
+    server = config.read(ServerSettings, {"performance_log_s": 5}, environ)
+
+    assert (settings.preset, settings.cache_max_mb) == ("development", 64)
+    assert (server.log_level, server.performance_log_s) == ("warning", 5)
+    assert config.read(VadOptions, {}, environ) == VadOptions()
+
+
+def test_a_preset_may_be_given_like_any_option_and_goes_before_the_environment_s() -> None:
+    given = {"preset": "production", "idle_unload_s": None}
+    settings = config.read(Settings, given, {"STENOGRAM_PRESET": "development"})
+
+    assert (settings.preset, settings.preload, settings.idle_unload_s) == ("production", "auto", 365 * 86_400)
+    assert config.read(ServerSettings, given, {}).log_level == "info"
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(OptionError, match="STENOGRAM_PRESET = 'fast': must be one of none, production, development"):
+        config.read(Settings, {}, {"STENOGRAM_PRESET": "fast"})

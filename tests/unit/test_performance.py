@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ import stenogram
 from stenogram import hardware, performance
 from stenogram.app.transcribe import Request, transcribe
 from stenogram.errors import OutOfMemory
+from stenogram.metrics import Counts
 from stenogram.performance import (
     batch_process,
     cache_result,
@@ -327,3 +329,22 @@ def test_pytorch_is_never_imported_for_it() -> None:
 def test_the_module_is_offered_by_the_package() -> None:
     assert stenogram.performance.cache_result is cache_result
     assert all(hasattr(stenogram.performance, name) for name in stenogram.performance.__all__)
+
+
+def test_figures_are_logged_regularly_while_runs_are_added(caplog: pytest.LogCaptureFixture) -> None:
+    """The monitor of the preset for development; it is silent while nothing happens."""
+    waits = iter([False, False, False, True])
+
+    class Stop:
+        def wait(self, every_s: float) -> bool:
+            assert every_s == 60.0
+            over = next(waits)
+            if len(caplog.records) == 1 and not over and not performance.RUNS.counts().runs:
+                performance.RUNS.add(Counts(runs=1, audio_s=30.0, wall_s=2.0))
+            return over
+
+    with caplog.at_level("INFO", "stenogram"):
+        performance.log_regularly(60.0, cast("threading.Event", Stop()))
+
+    assert len(caplog.records) == 2
+    assert "1 (0 failed), 30.0 s of sound in 2.0 s, 0% from the cache, 15.0x real time" in caplog.messages[1]

@@ -57,7 +57,7 @@ class SignIn:
         with self.db.write() as tx:
             attempt = throttle.begin(tx, None, origin.address, self.sessions.clock())
         try:
-            key = self.door.verify(secret)
+            key = self.door.verify(secret, origin.address)
         except NotAuthenticated as error:
             self._failed(None, origin)
             raise SignInFailed from error

@@ -70,7 +70,7 @@ def create(db: Database, passwords: Passwords, wish: Wish, by: Caller | None, *,
     """Make a user; ``by``: who does it, None: a command on the server's machine.
 
     The first one must be an admin, and gets what nobody owned. With ``only_first`` there must be none before.
-    Raises ``OptionError``, ``WeakPassword``, ``EmailTaken``, ``SetUpRefused``.
+    Raises ``OptionError``, ``WeakPassword``, ``EmailTaken``, ``SetUpRefused``, ``NoAccounts`` for nobody in particular.
     """
     email = _email(wish.email)
     name = _name(wish.name) if wish.name.strip() else email.partition("@")[0]
@@ -91,6 +91,8 @@ def create(db: Database, passwords: Passwords, wish: Wish, by: Caller | None, *,
         first = not users.exist(tx.connection)
         if only_first and not first:
             raise SetUpRefused(param="token")
+        if first and not only_first and by is not None and by.owner is None:
+            raise NoAccounts(cause="the first one comes in by the token that the server printed at its start")
         if first and user.role != "admin":
             raise OptionError(
                 name="role", value=user.role, cause="the first user must be an admin, to manage the others"

@@ -35,6 +35,7 @@ from stenogram.models import catalogue, store
 from stenogram.models.catalogue import Model
 from stenogram.models.download import pull
 from stenogram.performance import cache_result
+from stenogram.protocols import Stop
 from stenogram.store import downloads, whisper_models, workers
 from stenogram.store.downloads import Download, DownloadState
 
@@ -106,13 +107,16 @@ def switch(house: House, name: str, *, enabled: bool) -> None:
 def begin_fetch(house: House, name: str, stop: threading.Event) -> None:
     """Fetch a model in a thread of its own, unless one does so already. Raises ``UnknownModel``."""
     model = store.find(name, house.settings)
-    if store.is_installed(model, house.settings) or not _COMING.add(house, model):
+    if store.is_installed(model, house.settings):
+        return
+    given_up = _COMING.add(house, model)
+    if given_up is None:
         return
     _tell(house, Download(model.name, HOST, "downloading", 0, _size(model)))
 
     def run() -> None:
         try:
-            _fetch(house, model, stop)
+            _fetch(house, model, functools.partial(_either, stop, given_up))
         except Cancelled:
             pass
         except StenogramError as error:
@@ -123,22 +127,40 @@ def begin_fetch(house: House, name: str, stop: threading.Event) -> None:
     threading.Thread(target=run, name="stenogram-fetch", daemon=True).start()
 
 
+def give_up_fetch(house: House, name: str) -> None:
+    """Fetch a model no further; what came of it stays, and the next attempt goes on from there.
+
+    Raises ``UnknownModel``, ``Conflict`` where this process does not fetch it.
+    """
+    model = store.find(name, house.settings)
+    if not _COMING.give_up(house, model):
+        raise Conflict(what=model.name, cause="it is not being fetched")
+    _tell(house, Download(model.name, HOST, "absent"))
+
+
 def fetch_enabled(house: House, stop: threading.Event) -> None:
     """Fetch what is on and not here, one after the other; for a thread of its own, at the start."""
     _show_at_the_known_place(house)
     for name in _wanted(house, stop):
         try:
             model = store.find(name, house.settings)
-            if stop.is_set() or store.is_installed(model, house.settings) or not _COMING.add(house, model):
+            if stop.is_set():
+                return
+            given_up = None if store.is_installed(model, house.settings) else _COMING.add(house, model)
+            if given_up is None:
                 continue
             try:
-                _fetch(house, model, stop)
+                _fetch(house, model, functools.partial(_either, stop, given_up))
             finally:
                 _COMING.remove(house, model)
         except Cancelled:
-            return
+            continue  # somebody gave this one up; where the service stops, the next look ends it
         except StenogramError as error:
             log.warning("%s is enabled, and cannot be fetched: %s", name, error)
+
+
+def _either(first: threading.Event, second: threading.Event) -> bool:
+    return first.is_set() or second.is_set()
 
 
 def _wanted(house: House, stop: threading.Event) -> list[str]:
@@ -175,7 +197,7 @@ def remove(house: House, name: str) -> None:
     model = store.find(name, house.settings)
     if model.bundled:
         raise Conflict(what=model.name, cause="it comes with the program and cannot be removed; disable it instead")
-    if not _COMING.add(house, model):
+    if _COMING.add(house, model) is None:
         raise Conflict(what=model.name, cause="it is being fetched just now")
     try:
         store.remove(model, house.settings, lambda: False)
@@ -204,27 +226,35 @@ class _Coming:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._folders: set[Path] = set()
+        self._folders: dict[Path, threading.Event] = {}
 
-    def add(self, house: House, model: Model) -> bool:
-        """Begin; False where somebody else is at it."""
+    def add(self, house: House, model: Model) -> threading.Event | None:
+        """Begin; gives what is set when it is to be given up, None where somebody else is at it."""
         folder = store.folder_of(model, house.settings)
         with self._lock:
             if folder in self._folders:
-                return False
-            self._folders.add(folder)
-            return True
+                return None
+            self._folders[folder] = threading.Event()
+            return self._folders[folder]
+
+    def give_up(self, house: House, model: Model) -> bool:
+        """Let who is at it end; False where nobody is."""
+        with self._lock:
+            given_up = self._folders.get(store.folder_of(model, house.settings))
+        if given_up is not None:
+            given_up.set()
+        return given_up is not None
 
     def remove(self, house: House, model: Model) -> None:
         """Done."""
         with self._lock:
-            self._folders.discard(store.folder_of(model, house.settings))
+            self._folders.pop(store.folder_of(model, house.settings), None)
 
 
 _COMING = _Coming()
 
 
-def _fetch(house: House, model: Model, stop: threading.Event) -> None:
+def _fetch(house: House, model: Model, stop: Stop) -> None:
     """Fetch a model, telling how far it is. Raises ``ModelError``, ``StorageError``, ``Cancelled``."""
     told_at = time.monotonic()
     _tell(house, Download(model.name, HOST, "downloading", 0, _size(model)))
@@ -236,7 +266,7 @@ def _fetch(house: House, model: Model, stop: threading.Event) -> None:
             _tell(house, Download(model.name, HOST, "downloading", done, total))
 
     try:
-        pull(model, house.settings, progress, stop.is_set)
+        pull(model, house.settings, progress, stop)
     except Cancelled:
         _tell(house, Download(model.name, HOST, "absent"))
         raise

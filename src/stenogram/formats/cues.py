@@ -81,7 +81,7 @@ def cut(
     overlap only where their segments do. No cue is lengthened past the end of the recording, ``duration_s``; 0: it is
     not known.
     """
-    end_ms = round(duration_s * 1000) or _FOREVER_MS
+    end_ms = (round(duration_s * 1000) or _FOREVER_MS) + options.min_gap_ms  # before the end no gap is needed
     in_time = sorted(segments, key=lambda segment: segment.start)
     following = [max(round(segment.start * 1000), 0) for segment in in_time[1:]] + [end_ms]
     found = [

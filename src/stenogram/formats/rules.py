@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from stenogram.formats.breaks import width
 from stenogram.formats.cues import Cue
 from stenogram.formats.pace import reading_ms
+from stenogram.formats.paragraphs import clock
 from stenogram.types import SubtitleOptions
 
 Rule = Literal["too_fast", "long_line", "too_long", "short_gap"]
@@ -30,6 +32,21 @@ class Broken:
     start: float
     """When the cue comes, seconds."""
     text: str
+
+    @property
+    def message(self) -> str:
+        """A sentence about it."""
+        return f"Cue {self.cue} at {clock(self.start)}: {_SENTENCES[self.rule].format(self.found, self.allowed)}"
+
+
+_SENTENCES: Mapping[Rule, str] = MappingProxyType(
+    {
+        "too_fast": "{:g} characters a second, {:g} are allowed.",
+        "long_line": "a line of {:g} characters, {:g} are allowed.",
+        "too_long": "it stands for {:g} s, {:g} are allowed.",
+        "short_gap": "{:g} ms before the next one, {:g} are wanted.",
+    }
+)
 
 
 def broken(cues: Sequence[Cue], options: SubtitleOptions) -> Iterator[Broken]:

@@ -195,7 +195,7 @@ def as_json(snapshot: Snapshot, caller: Caller) -> dict[str, Any]:
     return {
         "version": version("stenogram"),
         "time": round(snapshot.at, 3),
-        "auth": caller.key_id is not None,
+        "auth": caller.key_id is not None or caller.user_id is not None,
         "health": {"status": snapshot.health, "state": snapshot.state, "reason": snapshot.reason},
         "models": [_model(model, loaded) for model in snapshot.models],
         "workers": [_worker(each, processing, caller) for each in snapshot.workers if lane_of(each.device) == "speech"],

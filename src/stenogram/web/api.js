@@ -1,5 +1,7 @@
 // Requests to the server that sent this page: by the cookie of a session, or with an API key where one was given.
 
+import { t } from "./i18n.js";
+
 const NAME = "stenogram.key";
 const TOKEN = /^[\w.~+!#$%&'*^`|-]+$/; // what may stand in a WebSocket's subprotocol
 
@@ -51,7 +53,7 @@ export function headers() {
 
 /** The server wants a key: none was given, or not a good one; `why` in its words where it is something else. */
 export function needKey(why = null) {
-  const refused = key() ? "The server does not accept this key." : null;
+  const refused = key() ? t("errors.key_refused") : null;
   keyring.dispatchEvent(new CustomEvent("key-needed", { detail: why ?? refused }));
 }
 
@@ -63,7 +65,7 @@ export function errorOf(status, body) {
   } catch {
     // a proxy's page
   }
-  return new ApiError(status, told?.message ?? `The server answered ${status}.`, told?.code ?? null);
+  return new ApiError(status, told?.message ?? t("errors.status", { status: String(status) }), told?.code ?? null);
 }
 
 /**

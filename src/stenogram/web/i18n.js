@@ -42,7 +42,7 @@ export async function load(wanted = preferred(), { keep = false } = {}) {
       // it holds until the page is left
     }
   }
-  for (const node of document.querySelectorAll("[data-t], [data-t-aria-label]")) translate(node);
+  for (const node of document.querySelectorAll("[data-t], [data-t-aria-label], [data-t-placeholder]")) translate(node);
   language.dispatchEvent(new Event("change"));
 }
 
@@ -61,7 +61,7 @@ function catalogue(name) {
 }
 
 /**
- * The text under a key such as `library.empty`, with `{name}` filled in. Where the entry has plural forms, `n` chooses,
+ * The text under a key such as `common.save`, with `{name}` filled in. Where the entry has plural forms, `n` chooses,
  * and `{n}` is that number as people write it.
  */
 export function t(key, facts = {}) {

@@ -3,21 +3,13 @@
 import * as api from "./api.js";
 import { el, show, text } from "./dom.js";
 import { follow } from "./events.js";
-import { bytes, clock, count, percent, span } from "./format.js";
+import { bytes, clock, percent, span } from "./format.js";
+import { explain, has, t } from "./i18n.js";
 import { bar } from "./meter.js";
+import * as session from "./session.js";
 import { Slots } from "./slots.js";
 
 const FORMATS = ["txt", "srt", "vtt", "json"];
-const STATES = { queued: "waiting", running: "processing", succeeded: "done", failed: "failed", cancelled: "cancelled" };
-const STAGES = {
-  decode: "reading the sound",
-  vad: "finding speech",
-  chunk: "cutting into passages",
-  load: "loading the model",
-  transcribe: "transcribing",
-  transcript: "putting the text together",
-  diarize: "telling who speaks",
-};
 // Browsers open six connections to a server; the streams must leave some for everything else.
 const streams = new Slots(3);
 
@@ -30,32 +22,49 @@ export class Recording {
   #over = new AbortController();
   #segments = 0;
   #speakers = false;
-  #progress = bar("Upload", { role: "progressbar" });
-  #state = el("span", { class: "badge" }, "waiting");
+  #say = () => "";
+  #progress = bar(() => t("dashboard.upload"), { role: "progressbar" });
+  #state = el("span", { class: "badge" });
   #words = el("p", { class: "hint facts", role: "status" });
-  #link = el("a", { class: "job-id", title: "The job as JSON" });
+  #link = el("a", { class: "job-id" });
   #fault = el("p", { class: "fault", role: "alert" });
   #text = el("div", { class: "transcript", role: "region", tabindex: "0" });
   #downloads = el("p", { class: "downloads" });
-  #stop = el("button", { type: "button", class: "quiet" }, "Cancel");
+  #stop = el("button", { type: "button", class: "quiet" });
+  #close = el("button", { type: "button", class: "quiet" });
 
   constructor(filename, size) {
     this.filename = filename;
-    this.#text.setAttribute("aria-label", `Transcript of ${filename}`);
-    this.#stop.setAttribute("aria-label", `Cancel ${filename}`);
     this.#stop.addEventListener("click", () => this.#cancel());
     const head = el("p", { class: "row-head" }, el("strong", { class: "filename" }, filename), this.#state, this.#stop);
     this.node = el("li", {}, head, this.#progress.node, this.#words, this.#link, this.#fault, this.#text, this.#downloads);
     for (const part of [this.#link, this.#fault, this.#text, this.#downloads]) show(part, false);
-    this.#show("uploading", `${bytes(size)}, waiting to be sent`);
+    this.#show("uploading", () => t("dashboard.to_be_sent", { size: bytes(size) }));
     this.#progress.update(0);
+    this.relabel();
+  }
+
+  /** Say everything anew, in the language in force. */
+  relabel() {
+    const name = this.filename;
+    this.#text.setAttribute("aria-label", t("dashboard.transcript_of", { name }));
+    text(this.#stop, t("common.cancel"));
+    this.#stop.setAttribute("aria-label", t("dashboard.cancel_one", { name }));
+    text(this.#close, t("dashboard.remove"));
+    this.#close.setAttribute("aria-label", t("dashboard.remove_one", { name }));
+    this.#link.title = t("dashboard.as_json");
+    if (this.#job) text(this.#link, t("dashboard.job", { id: this.#job.id }));
+    for (const link of this.#downloads.children) labelLink(link, name);
+    this.#progress.relabel();
+    this.#show(this.#stands, this.#say);
   }
 
   /** So many bytes were sent. */
   sent(done, total) {
     const share = total ? done / total : null;
     this.#progress.update(share, share === null ? bytes(done) : percent(100 * share));
-    this.#show("uploading", share === 1 ? "the server is taking it in" : `${bytes(done)} of ${bytes(total ?? done)} sent`);
+    const sizes = { part: bytes(done), whole: bytes(total ?? done) };
+    this.#show("uploading", () => (share === 1 ? t("dashboard.taken_in") : t("dashboard.sent", sizes)));
   }
 
   /** The server took it in: show what becomes of the job. */
@@ -63,10 +72,10 @@ export class Recording {
     this.#job = job;
     this.onCancel = null;
     const path = `/api/v1/jobs/${encodeURIComponent(job.id)}`;
-    const progress = bar("Transcription", { role: "progressbar" });
+    const progress = bar(() => t("dashboard.transcription"), { role: "progressbar" });
     this.#progress.node.replaceWith(progress.node);
     this.#progress = progress;
-    text(this.#link, `job ${job.id}`);
+    text(this.#link, t("dashboard.job", { id: job.id }));
     this.#link.href = path;
     this.#takeAway(this.#link, `${job.id}.json`, { inPage: true });
     show(this.#link, true);
@@ -85,29 +94,28 @@ export class Recording {
   place({ queued, processing }) {
     if (this.#stands !== "queued") return;
     const index = queued.indexOf(this.#job.id);
-    if (index >= 0) this.#show("queued", `number ${count(index + 1)} in the queue`);
+    if (index >= 0) this.#show("queued", () => t("dashboard.place", { n: index + 1 }));
     else if (processing.includes(this.#job.id)) this.#told("state", { state: "running" });
   }
 
   /** It came to nothing, or cannot be followed any more. */
   fail(error) {
     if (error.name === "AbortError") {
-      this.#show("cancelled", "The upload was cancelled.");
+      this.#show("cancelled", () => t("dashboard.upload_cancelled"));
     } else {
-      this.#show("failed", "");
-      this.#tellFault(error.message);
+      this.#show("failed");
+      this.#tellFault(explain(error));
     }
     this.#finish();
   }
 
   #told(kind, data) {
-    if (kind === "state" && data.state in STATES) {
-      if (data.state !== this.#stands) this.#show(data.state, "");
+    if (kind === "state" && has(`dashboard.states.${data.state}`)) {
+      if (data.state !== this.#stands) this.#show(data.state);
       this.#progress.update(null);
       show(this.#progress.node, data.state === "running");
     } else if (kind === "stage") {
-      const length = data.duration ? ` of ${clock(data.duration)}` : "";
-      this.#show("running", `${STAGES[data.stage] ?? data.stage ?? "working"}${length}`);
+      this.#show("running", () => stageOf(data));
       this.#progress.update(data.progress || null, data.progress ? percent(100 * data.progress) : "");
     } else if (kind === "segment") {
       this.#add(data);
@@ -138,26 +146,29 @@ export class Recording {
   }
 
   #end(job) {
-    const took = job.cached || !job.started_at ? "" : `, in ${span(job.finished_at - job.started_at)}`;
-    const length = job.media?.duration ? clock(job.media.duration) : "";
     if (job.state === "succeeded") {
-      this.#show(job.state, job.cached ? `${length}, known from before` : `${length}${took}`);
-      if (!this.#segments) this.#text.append(el("p", { class: "hint" }, "No speech was found."));
+      this.#show(job.state, () => madeOf(job));
+      if (!this.#segments) this.#text.append(el("p", { class: "hint" }, t("dashboard.no_speech")));
       show(this.#text, true);
       this.#offer(job);
     } else {
-      this.#show(job.state, "");
+      this.#show(job.state);
       if (job.error) this.#tellFault(job.error.message);
     }
     this.#finish();
   }
 
   #offer(job) {
+    if (session.may("read")) {
+      const open = el("a", { href: `/app/t/${encodeURIComponent(job.id)}`, class: "download" });
+      labelLink(open, this.filename);
+      this.#downloads.append(open);
+    }
     const stem = this.filename.replace(/\.[^.]+$/, "") || job.id;
     for (const format of FORMATS) {
       const href = `/api/v1/transcriptions/${encodeURIComponent(job.id)}?format=${format}`;
       const link = el("a", { href, class: "download", download: `${stem}.${format}` }, format);
-      link.setAttribute("aria-label", `Download ${this.filename} as ${format}`);
+      labelLink(link, this.filename);
       this.#takeAway(link, `${stem}.${format}`);
       this.#downloads.append(link);
     }
@@ -175,7 +186,7 @@ export class Recording {
         el("a", { href: url, download: name }).click();
         setTimeout(() => URL.revokeObjectURL(url), 60_000);
       } catch (error) {
-        this.#tellFault(error.message);
+        this.#tellFault(explain(error));
       }
     });
   }
@@ -191,33 +202,53 @@ export class Recording {
     try {
       await api.request(`/api/v1/jobs/${encodeURIComponent(this.#job.id)}/cancel`, { method: "POST" });
     } catch (error) {
-      this.#tellFault(error.message);
+      this.#tellFault(explain(error));
       this.#stop.disabled = false;
     }
   }
 
   #finish() {
     show(this.#progress.node, false);
-    const close = el("button", { type: "button", class: "quiet", "aria-label": `Remove ${this.filename} from the page` }, "Remove");
-    close.addEventListener("click", () => {
+    this.#close.addEventListener("click", () => {
       this.dropped = true;
       this.#over.abort();
       this.node.remove();
       this.onRemove?.();
     });
-    this.#stop.replaceWith(close);
+    this.#stop.replaceWith(this.#close);
   }
 
-  #show(state, words) {
+  /** `say()` gives the words beside the state; it is asked again where the language changes. */
+  #show(state, say = () => "") {
     this.#stands = state;
-    text(this.#state, STATES[state] ?? state);
+    this.#say = say;
+    text(this.#state, t(`dashboard.states.${state}`));
     this.#state.dataset.state = state;
-    text(this.#words, words);
-    show(this.#words, words !== "");
+    text(this.#words, say());
+    show(this.#words, this.#words.textContent !== "");
   }
 
   #tellFault(message) {
     text(this.#fault, message);
     show(this.#fault, true);
   }
+}
+
+/** What is being done, and to how much. */
+function stageOf({ stage, duration }) {
+  const words = has(`dashboard.stages.${stage}`) ? t(`dashboard.stages.${stage}`) : t("dashboard.states.running");
+  return duration ? t("dashboard.stage_of", { stage: words, length: clock(duration) }) : words;
+}
+
+function madeOf(job) {
+  const length = job.media?.duration ? clock(job.media.duration) : "";
+  if (job.cached) return t("dashboard.known", { length });
+  return job.started_at ? t("dashboard.took", { length, time: span(job.finished_at - job.started_at) }) : length;
+}
+
+/** A link to a file, or to the page of the transcript. */
+function labelLink(link, name) {
+  if (!link.download) text(link, t("dashboard.open"));
+  const format = link.textContent;
+  link.setAttribute("aria-label", link.download ? t("dashboard.download_as", { name, format }) : t("dashboard.open_one", { name }));
 }

@@ -34,6 +34,11 @@ export function signedOut() {
   return now !== null && now.mode !== "open" && now.scopes.length === 0;
 }
 
+/** Whether somebody else chose the reader's password, and they have to choose one of their own first. */
+export function mustChange() {
+  return now?.user?.must_change ?? false;
+}
+
 /** Sign in with `{email, password}` or `{key}`. Throws ApiError. */
 export async function signIn(given) {
   const answer = await api.request("/api/v1/session", { method: "POST", json: given, quiet: true });

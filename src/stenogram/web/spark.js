@@ -1,6 +1,7 @@
 // How many jobs waited and ran over the last minutes: an area with its edge, and a line.
 
 import { svg } from "./dom.js";
+import { t } from "./i18n.js";
 
 const WIDTH = 240;
 const HEIGHT = 48;
@@ -27,7 +28,7 @@ export function spark() {
     line.setAttribute("d", path(1));
     const [queued, running] = points.at(-1) ?? [0, 0];
     const peak = Math.max(0, ...points.map((pair) => pair[0]));
-    node.setAttribute("aria-label", `Queued now ${queued}, at most ${peak}; processing ${running}.`);
+    node.setAttribute("aria-label", t("dashboard.trend_words", { queued, peak, running }));
   }
 
   return { node, update };

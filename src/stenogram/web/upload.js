@@ -1,8 +1,8 @@
 // Recordings chosen or dropped: sent one after the other, then followed.
 
-import * as api from "./api.js";
 import { byId } from "./dom.js";
 import { Recording } from "./recording.js";
+import { send } from "./send.js";
 
 const waiting = [];
 const recordings = new Set();
@@ -40,6 +40,11 @@ export function updateUploads(state) {
   for (const recording of recordings) recording.place(state);
 }
 
+/** Say what the page itself says of each recording in the language in force. */
+export function relabelUploads() {
+  for (const recording of recordings) recording.relabel();
+}
+
 function take(files) {
   const fields = { model: byId("model").value, language: byId("language").value.trim(), ...speakers() };
   for (const file of files) {
@@ -65,8 +70,10 @@ async function sendNext() {
   sending = true;
   try {
     if (!next.recording.dropped) {
-      const job = await send(next);
-      next.recording.follow(job);
+      const { file, fields, recording } = next;
+      const over = new AbortController();
+      recording.onCancel = () => over.abort();
+      recording.follow(await send(file, fields, { onProgress: (done, total) => recording.sent(done, total), signal: over.signal }));
     }
   } catch (error) {
     next.recording.fail(error);
@@ -74,30 +81,4 @@ async function sendNext() {
     sending = false;
     sendNext();
   }
-}
-
-/** Send one recording; gives its job. XMLHttpRequest, because fetch tells nothing of an upload's progress. */
-function send({ file, fields, recording }) {
-  return new Promise((resolve, reject) => {
-    const body = new FormData();
-    for (const [name, value] of Object.entries(fields)) if (value) body.append(name, value);
-    body.append("file", file, file.name); // last: what comes before it is known while it arrives
-    const request = new XMLHttpRequest();
-    request.open("POST", "/api/v1/jobs");
-    for (const [name, value] of Object.entries(api.headers())) request.setRequestHeader(name, value);
-    request.upload.onprogress = (event) => recording.sent(event.loaded, event.lengthComputable ? event.total : null);
-    request.onerror = () => reject(new Error("The upload broke off: the server cannot be reached."));
-    request.onabort = () => reject(new DOMException("The upload was cancelled.", "AbortError"));
-    request.onload = () => {
-      if (request.status === 202) {
-        resolve(JSON.parse(request.responseText).jobs[0]);
-        return;
-      }
-      const error = api.errorOf(request.status, request.responseText);
-      if (request.status === 401) api.needKey();
-      reject(error);
-    };
-    recording.onCancel = () => request.abort();
-    request.send(body);
-  });
 }

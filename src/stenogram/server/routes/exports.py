@@ -90,6 +90,7 @@ class CueWarning(BaseModel):
     allowed: float = Field(description="What the option says")
     start: float = Field(description="When the cue comes, seconds")
     text: str
+    message: str = Field(description="A sentence about it")
 
 
 class PreviewView(BaseModel):
@@ -120,6 +121,6 @@ async def preview(  # noqa: PLR0913, PLR0917 - who asks, and what for
         text=made.text,
         truncated=made.truncated,
         cues=made.cues,
-        warnings=[CueWarning(**asdict(warning)) for warning in made.warnings[:_MOST_WARNINGS]],
+        warnings=[CueWarning(**asdict(warning), message=warning.message) for warning in made.warnings[:_MOST_WARNINGS]],
         warnings_total=len(made.warnings),
     )

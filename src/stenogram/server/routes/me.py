@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from stenogram.accounts import users
 from stenogram.server.auth import Anyone
 from stenogram.server.errors import ANSWERS
-from stenogram.server.routes.session import MeView, hashing, me_of
+from stenogram.server.routes.session import MeView, hashing, me_of, private
 from stenogram.server.state import state_of
 
-router = APIRouter(prefix="/api/v1/me", tags=["session"], responses=ANSWERS)
+router = APIRouter(prefix="/api/v1/me", tags=["session"], responses=ANSWERS, dependencies=[Depends(private)])
 
 
 class MyChange(BaseModel):

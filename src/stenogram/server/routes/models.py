@@ -15,7 +15,7 @@ from stenogram import diarization
 from stenogram.app import enabled
 from stenogram.errors import Conflict
 from stenogram.job import lane_of
-from stenogram.models import catalogue, store
+from stenogram.models import catalogue, choose, store
 from stenogram.server.auth import Keeper, Reader
 from stenogram.server.errors import ANSWERS
 from stenogram.server.state import State, state_of
@@ -39,6 +39,10 @@ class ModelView(BaseModel):
     languages: list[str] = Field(description="ISO 639-1; `*`: all that Whisper knows")
     bytes: int
     licence: str
+    restricted: bool = Field(description="Its licence restricts use: read it first")
+    bundled: bool = Field(description="Comes with the program, and cannot be removed")
+    memory_bytes: int = Field(description="What it is expected to take in memory on this machine")
+    speed: float = Field(description="Seconds of speech in a second on this machine, roughly; measured on none of it")
     enabled: bool
     installed: bool
     runs: bool = Field(description="Whether the library of its engine is on this machine")
@@ -71,6 +75,23 @@ async def one(request: Request, _caller: Reader, name: Name) -> ModelView:
 async def pull(request: Request, _caller: Keeper, name: Name) -> ModelView:
     """Fetch a model in the background; its `state` and `bytes_done` tell how far it is. Asking again does no harm."""
     return await _fetch(state_of(request), name)
+
+
+@router.post("/{name:path}/cancel")
+async def cancel(request: Request, _caller: Keeper, name: Name) -> ModelView:
+    """Fetch a model no further. What came of it stays, and fetching it again goes on from there."""
+    state = state_of(request)
+    await to_thread.run_sync(enabled.give_up_fetch, state.house, name)
+    await state.board.refresh()
+    return await to_thread.run_sync(_view, state, name)
+
+
+@router.post("/{name:path}/verify")
+async def verify(request: Request, _caller: Keeper, name: Name) -> ModelView:
+    """Compare every file of a model with its recorded digest; answers when all were read."""
+    state = state_of(request)
+    await to_thread.run_sync(store.verify, name, state.house.settings)
+    return await to_thread.run_sync(_view, state, name)
 
 
 @router.post("/{name:path}/enable")
@@ -168,6 +189,7 @@ class _Facts:
     def __init__(self, state: State) -> None:
         house = state.house
         self._settings = house.settings
+        self._machine = choose.this_machine()
         with house.db.read() as connection:
             on = enabled.names(house, connection)
             self._coming = downloads.all_of(connection, enabled.HOST)
@@ -187,6 +209,10 @@ class _Facts:
             languages=list(model.languages),
             bytes=sum(file.size for file in model.files),
             licence=model.licence,
+            restricted=model.restricted,
+            bundled=model.bundled is not None,
+            memory_bytes=choose.memory_need(model, self._machine.device),
+            speed=round(choose.speed(model, self._machine), 1),
             enabled=model.name in self._on,
             installed=installed,
             runs=store.runs(model) or diarization.runs(model.engine),

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Annotated, Any, Self, TypeVar
 
 from anyio import to_thread
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
 from stenogram.accounts import sessions, users
@@ -23,7 +23,13 @@ from stenogram.server.state import State, state_of
 from stenogram.store.sessions import Session
 from stenogram.store.users import Role, User
 
-router = APIRouter(prefix="/api/v1", tags=["session"], responses=ANSWERS)
+
+async def private(response: Response) -> None:
+    """For routes whose answers hold secrets: browsers and proxies keep them nowhere."""
+    response.headers["cache-control"] = "no-store"
+
+
+router = APIRouter(prefix="/api/v1", tags=["session"], responses=ANSWERS, dependencies=[Depends(private)])
 
 T = TypeVar("T")
 
@@ -129,6 +135,8 @@ async def sign_in(request: Request, response: Response, given: Credentials) -> S
         return state.sign_in.by_password(given.email or "", given.password or "", origin, old)
 
     token, visit = await hashing(state, enter)
+    if before is not None:
+        state.sessions.forget()
     return await _signed_in(request, response, token, visit)
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field
 
 from stenogram.accounts import passwords, users
 from stenogram.accounts.users import Change, Wish
 from stenogram.server.auth import Warden
 from stenogram.server.errors import ANSWERS
-from stenogram.server.routes.session import hashing
+from stenogram.server.routes.session import hashing, private
 from stenogram.server.state import State, state_of
 from stenogram.store.users import Known, Role
 
-router = APIRouter(prefix="/api/v1/users", tags=["users"], responses=ANSWERS)
+router = APIRouter(prefix="/api/v1/users", tags=["users"], responses=ANSWERS, dependencies=[Depends(private)])
 
 UserId = Annotated[str, Path(description="Of the user", min_length=1, max_length=64)]
 

@@ -6,6 +6,7 @@ import { explain, language, load as loadLanguage, t } from "../i18n.js";
 import * as session from "../session.js";
 import { icon } from "../ui/icons.js";
 import { account } from "./account.js";
+import { places } from "./places.js";
 
 /** Address -> view; `scope`: who has not got it is told so; `open`: also for who has not signed in. */
 const ROUTES = [
@@ -19,12 +20,6 @@ const ROUTES = [
   { at: /^\/app\/sign-in$/, view: "sign_in", open: true },
   { at: /^\/app\/set-up$/, view: "set_up", open: true },
   { at: /^\/app\/shared\/(?<token>[\w-]+)$/, view: "shared", open: true },
-];
-const PLACES = [
-  { href: "/app", name: "transcribe", glyph: "mic", scope: "transcribe" },
-  { href: "/app/library", name: "library", glyph: "library", scope: "read" },
-  { href: "/app/models", name: "models", glyph: "model", scope: "read" },
-  { href: "/", name: "dashboard", glyph: "gauge", scope: "read", outside: true },
 ];
 
 const main = byId("main");
@@ -51,10 +46,11 @@ async function draw({ focus = true } = {}) {
   const before = shown;
   shown = null;
   before?.unmount?.();
-  if (session.signedOut() && !route?.open) {
+  if ((session.signedOut() || session.mustChange()) && !route?.open) {
     return navigate(`/app/sign-in?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`, { replace: true });
   }
-  places();
+  places(byId("places"));
+  account(byId("bar-end"), { navigate });
   const root = el("div", { class: `view view-${(route?.view ?? "none").replaceAll("_", "-")}` });
   main.replaceChildren(root);
   let view;
@@ -91,17 +87,6 @@ function fault(root, error) {
   );
 }
 
-/** The links between the views, and who is signed in. */
-function places() {
-  const list = PLACES.filter(({ scope }) => session.may(scope)).map(({ href, name, glyph, outside }) => {
-    const here = href === "/app" ? /^\/app\/?$/.test(location.pathname) : !outside && location.pathname.startsWith(href);
-    const link = el("a", { href, ...(here && { "aria-current": "page" }) }, icon(glyph), el("span", {}, t(`nav.${name}`)));
-    return link;
-  });
-  byId("places").replaceChildren(...list);
-  account(byId("bar-end"), { navigate });
-}
-
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
   if (!link || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
@@ -113,10 +98,13 @@ document.addEventListener("click", (event) => {
 addEventListener("popstate", () => draw());
 language.addEventListener("change", () => shown && draw({ focus: false }));
 api.keyring.addEventListener("key-needed", async () => {
-  if (location.pathname.startsWith("/app/s")) return; // signing in, setting up, shared: they tell it themselves
+  if (/^\/app\/(sign-in|set-up|shared)/.test(location.pathname)) return; // signing in, setting up, shared: they tell it themselves
   await session.load().catch(() => {});
   if (session.signedOut()) draw();
 });
+
+const first = ROUTES.find(({ at }) => at.test(location.pathname));
+if (first) import(`./views/${first.view}.js`).catch(() => {}); // on its way while the rest is asked for; `draw` tells of faults
 
 try {
   await loadLanguage();

@@ -1,7 +1,7 @@
 // Dialogs, by the browser's own <dialog>: focus stays inside, Escape closes, what had the focus gets it back.
 
 import { el } from "../dom.js";
-import { t } from "../i18n.js";
+import { explain, t } from "../i18n.js";
 import { button } from "./button.js";
 
 let made = 0;
@@ -39,7 +39,7 @@ export function dialog({ title, body, actions = [], wide = false }) {
           const told = action.run ? await action.run() : undefined;
           end(told ?? action.value ?? true);
         } catch (error) {
-          fault.textContent = error.message;
+          fault.textContent = explain(error);
         } finally {
           for (const each of buttons) each.disabled = false;
         }

@@ -25,7 +25,7 @@ export function menu(opener, items) {
   function open(from) {
     list = el("div", { class: "menu", role: "menu" });
     for (const item of items()) list.append(item === null ? el("hr") : entry(item));
-    document.body.append(list);
+    (opener.closest("dialog, main, header") ?? document.body).append(list); // in a part of the page that has a name, and above a dialog
     put(list, opener);
     opener.setAttribute("aria-expanded", "true");
     document.addEventListener("pointerdown", outside, true);
