@@ -33,7 +33,7 @@ export class Filters {
     const { sort, ...narrowing } = this.#choosers;
     const fields = el("div", { class: "filter-fields" }, ...Object.values(narrowing).map(({ node }) => node), this.#between, sort.node, this.#clear);
     const wide = matchMedia("(min-width: 60rem)");
-    const fold = el("details", { class: "filters", ...(wide.matches && { open: "" }) });
+    const fold = el("details", { class: "library-filters", ...(wide.matches && { open: "" }) });
     fold.append(el("summary", {}, icon("filter", 18), el("span", {}, t("library.filters")), this.#active), fields);
     this.node = el("div", { class: "toolbar card" }, box, fold);
     this.#listen();

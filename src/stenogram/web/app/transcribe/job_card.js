@@ -130,7 +130,7 @@ export class JobCard {
   #add(segment) {
     const speaker = segment.speaker ? [el("b", {}, `${segment.speaker}: `)] : [];
     this.#segments += 1;
-    this.#append(el("p", { class: "said" }, el("time", {}, clock(segment.start)), el("span", {}, ...speaker, segment.text)));
+    this.#append(el("p", { class: "live-said" }, el("time", {}, clock(segment.start)), el("span", {}, ...speaker, segment.text)));
   }
 
   #append(node) {

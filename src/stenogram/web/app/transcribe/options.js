@@ -148,7 +148,7 @@ function group(label, fieldset, hint) {
 function choices(name, values, wordsOf) {
   const each = values.map((value) => {
     const id = `option-${name}-${value || "auto"}`;
-    return el("span", { class: "choice" }, el("input", { type: "radio", name, id, value }), el("label", { for: id }, wordsOf(value)));
+    return el("span", { class: "option-choice" }, el("input", { type: "radio", name, id, value }), el("label", { for: id }, wordsOf(value)));
   });
   return el("fieldset", { class: "choices" }, el("div", { class: "choices-row" }, ...each));
 }

@@ -5,13 +5,13 @@ import { el, show, text } from "../../dom.js";
 import { explain, t } from "../../i18n.js";
 import * as session from "../../session.js";
 import { button } from "../../ui/button.js";
-import { dialog } from "../../ui/dialog.js";
 import { icon } from "../../ui/icons.js";
 import { menu as menuFor } from "../../ui/menu.js";
 import { toast } from "../../ui/toast.js";
 import * as actions from "../library/actions.js";
 import * as address from "../library/address.js";
 import { Filters } from "../library/filters.js";
+import * as keyList from "../library/keys.js";
 import { List, selectionBar } from "../library/list.js";
 
 const PAGE = 50;
@@ -35,7 +35,7 @@ export async function mount(root, _params, { navigate, announce }) {
   const empty = el("div", { class: "empty card" });
   const bin = el("a", { class: "button" });
   const purgeAll = button({ label: t("library.empty_trash"), glyph: "trash", kind: "danger", onClick: () => act(async () => (await actions.emptyTrash(total)) && reload()) });
-  const keys = button({ label: t("library.keys"), glyph: "keyboard", kind: "quiet", only: true, onClick: showKeys });
+  const keys = button({ label: t("library.keys"), glyph: "keyboard", kind: "quiet", only: true, onClick: keyList.show });
   keys.classList.add("keys-button");
   const heading = el("h1", {}, t(query.trash ? "library.trash" : "library.title"));
   const filters = new Filters(query, look);
@@ -264,7 +264,7 @@ export async function mount(root, _params, { navigate, announce }) {
     e: () => writes && list.current?.rename(),
     t: () => writes && !query.trash && chosen().length && doing.tags(chosen()),
     "#": () => writes && chosen().length && (query.trash ? doing.purge : doing.trash)(chosen().map(({ id }) => id)),
-    "?": () => showKeys(),
+    "?": () => keyList.show(),
   };
   KEYS.Delete = KEYS["#"];
 
@@ -275,25 +275,11 @@ export async function mount(root, _params, { navigate, announce }) {
   function onKey(event) {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open], .menu")) return;
     if (event.target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable=true]")) return;
-    if (session.settings().shortcuts === false) return;
+    if (!keyList.areOn()) return;
     const action = KEYS[event.key];
     if (!action) return;
     event.preventDefault();
     action();
-  }
-
-  async function showKeys() {
-    const rows = ["search", "move", "open", "select", "rename", "tags", "trash", "unselect", "help"];
-    const table = el("dl", { class: "keys" });
-    for (const name of rows) {
-      const pressed = t(`library.key_${name}`).split(" ").map((key) => el("kbd", {}, key));
-      table.append(el("div", {}, el("dt", {}, ...pressed), el("dd", {}, t(`library.key_${name}_does`))));
-    }
-    const on = el("input", { type: "checkbox", id: "shortcuts-on" });
-    on.checked = session.settings().shortcuts !== false;
-    on.addEventListener("change", () => act(() => session.remember({ shortcuts: on.checked ? null : false })));
-    const body = el("div", {}, table, el("div", { class: "check" }, on, el("label", { for: "shortcuts-on" }, t("library.keys_on"))));
-    await dialog({ title: t("library.keys"), body });
   }
 
   const onVisibility = () => (document.hidden ? clearTimeout(timer) : reload());
