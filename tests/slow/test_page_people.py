@@ -16,6 +16,7 @@ from stenogram.accounts import keys
 from stenogram.accounts.keys import Wish
 from stenogram.accounts.set_up import SetUp
 from stenogram.app import jobs, shares
+from stenogram.app.enabled import HOST
 from stenogram.app.house import House
 from stenogram.job import Caller
 from stenogram.store import claims, downloads
@@ -311,15 +312,15 @@ def test_models_are_fetched_and_given_up_with_progress(page: Page, house: House,
     """As far as the server tells; what failed says why, and can be tried again; found by name and by language."""
     total = 1_617_884_929
     with house.db.write() as tx:
-        downloads.put(tx, Download("whisper-large-v3-turbo", scenes.HOST, "downloading", total // 2, total))
-        downloads.put(tx, Download("whisper-small", scenes.HOST, "failed", error="the hub answered 503, five times"))
+        downloads.put(tx, Download("whisper-large-v3-turbo", HOST, "downloading", total // 2, total))
+        downloads.put(tx, Download("whisper-small", HOST, "failed", error="the hub answered 503, five times"))
     page.goto(f"{site.url}/app/models")
     expect(page.get_by_role("progressbar", name="Fetching whisper-large-v3-turbo")).to_have_attribute(
         "aria-valuenow", "50"
     )
     expect(page.locator(".model", has_text="five times")).to_contain_text("whisper-small")
     with house.db.write() as tx:
-        downloads.put(tx, Download("whisper-large-v3-turbo", scenes.HOST, "absent"))
+        downloads.put(tx, Download("whisper-large-v3-turbo", HOST, "absent"))
     expect(page.get_by_role("button", name="Get whisper-large-v3-turbo")).to_be_attached()
     page.get_by_label("Find a model").fill("whisper-tiny")
     expect(page.get_by_role("button", name="Get whisper-tiny", exact=True)).to_be_visible()

@@ -7,12 +7,12 @@ who has seen what, and not every one of them can be read again.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from stenogram.store import jobs, results
 from stenogram.store.database import Transaction
@@ -63,6 +63,12 @@ def head(connection: Connection, job_id: str) -> Version | None:
     """The last version; None: nobody edited the transcript yet."""
     row = connection.execute(_versions(job_id).limit(1)).first()
     return _of_row(row) if row is not None else None
+
+
+def heads(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
+    """Id of a job -> number of the last version of its transcript, where somebody edited it."""
+    query = select(table.c.job_id, func.max(table.c.number)).where(table.c.job_id.in_(list(job_ids)))
+    return {job_id: number for job_id, number in connection.execute(query.group_by(table.c.job_id))}  # noqa: C416 - rows are not pairs to mypy
 
 
 def listing(connection: Connection, job_id: str) -> list[Version]:
