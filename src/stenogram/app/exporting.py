@@ -61,4 +61,5 @@ def show(job: Job, transcript: Transcript, name: str, options: SubtitleOptions, 
 def recording_of(job: Job) -> Recording:
     """What is said of the recording in its outputs."""
     filename = job.filename or job.id
-    return Recording(filename.rpartition(".")[0] or filename, job.filename, job.created_at)
+    name = job.title or filename.rpartition(".")[0] or filename
+    return Recording(name, job.filename, job.created_at)

@@ -12,12 +12,12 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from stenogram.job import Job, JobState
 from stenogram.store import jobs as job_rows
-from stenogram.store import search, versions
+from stenogram.store import search
 from stenogram.store.database import Transaction
 from stenogram.store.excerpts import Excerpts
 from stenogram.store.excerpts import find as find_excerpts
 from stenogram.store.query import Term
-from stenogram.store.tables import jobs, results, tags
+from stenogram.store.tables import jobs, results, tags, transcript_versions
 from stenogram.store.tables import search_documents as documents
 
 MOST_COUNTED = 10_000
@@ -223,7 +223,10 @@ def labels(connection: Connection, ids: Sequence[str]) -> dict[str, Labels]:
     query = select(tags.c.job_id, tags.c.tag).where(tags.c.job_id.in_(ids))
     for row in connection.execute(query):
         tagged[row.job_id].append(row.tag)
-    edited = versions.heads(connection, ids)
+    number = func.max(transcript_versions.c.number).label("number")
+    of_ids = select(transcript_versions.c.job_id, number).where(transcript_versions.c.job_id.in_(ids))
+    rows = connection.execute(of_ids.group_by(transcript_versions.c.job_id))
+    edited = {row.job_id: row.number for row in rows}
     return {job_id: Labels(tuple(sorted(found)), edited.get(job_id, 0)) for job_id, found in tagged.items()}
 
 

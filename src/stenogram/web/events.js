@@ -6,11 +6,11 @@ const RETRY_FIRST_MS = 1000;
 const RETRY_LAST_MS = 15000;
 
 /**
- * Call `onEvent(kind, data)` for each event of a job from the start, over lost connections, until the job has ended.
- * Throws ApiError where the server refuses (no such job, no key), AbortError when `signal` is.
+ * Call `onEvent(kind, data, id)` for each event of a job, over lost connections, until the job has ended; from the start,
+ * or `after` the one with this id. Throws ApiError where the server refuses (no such job, no key), AbortError when `signal` is.
  */
-export async function follow(path, onEvent, signal) {
-  let last = 0;
+export async function follow(path, onEvent, signal, after = 0) {
+  let last = after;
   let tries = 0;
   while (true) {
     try {
@@ -19,7 +19,7 @@ export async function follow(path, onEvent, signal) {
         tries = 0;
         if (event.id) last = event.id;
         const data = JSON.parse(event.data);
-        onEvent(event.kind, data);
+        onEvent(event.kind, data, last);
         if (event.kind === "state" && !["queued", "running"].includes(data.state)) return;
       }
     } catch (error) {

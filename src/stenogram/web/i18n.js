@@ -61,7 +61,7 @@ function catalogue(name) {
 }
 
 /**
- * The text under a key such as `library.empty`, with `{name}` filled in. Where the entry has plural forms, `n` chooses,
+ * The text under a key such as `common.save`, with `{name}` filled in. Where the entry has plural forms, `n` chooses,
  * and `{n}` is that number as people write it.
  */
 export function t(key, facts = {}) {

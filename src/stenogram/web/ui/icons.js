@@ -15,6 +15,7 @@ const PATHS = {
   eye: "M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12zM12 9.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6z",
   file: "M6 3h8l4 4v14H6zM14 3v4h4",
   filter: "M4 6h16M7 12h10M10 18h4",
+  folder: "M3 6h6l2 2.5h10V19H3z",
   forward: "M4 6v12l8-6zM12 6v12l8-6z",
   gauge: "M4 18a8 8 0 1 1 16 0M12 18l4-6",
   device: "M3 5h18v11H3zM8 20h8M12 16v4",

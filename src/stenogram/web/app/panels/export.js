@@ -2,6 +2,7 @@
 
 import * as api from "../../api.js";
 import { el, show, text } from "../../dom.js";
+import { clock } from "../../format.js";
 import { explain, t } from "../../i18n.js";
 import * as session from "../../session.js";
 import { button } from "../../ui/button.js";
@@ -13,6 +14,7 @@ const WITH_SPEAKERS = ["docx", "txt", "srt", "vtt"];
 const WITH_TIMES = ["docx", "txt"];
 const RULES = { max_line_chars: [10, 500, 42], max_lines: [1, 10, 2], max_cps: [0, 100, 0], min_gap_ms: [0, 5000, 0], max_cue_s: [1, 60, 7] };
 const PREVIEW_CHARS = 4000;
+const MOST_WARNINGS = 5;
 const PAUSE_MS = 300;
 
 export const exporting = { id: "export", label: "panels.export.title", glyph: "download", mount };
@@ -102,11 +104,17 @@ function mount(root, { document: transcript, context }) {
       const told = await api.json(`${base}/preview?${query()}&limit=${PREVIEW_CHARS}`);
       if (mine !== round) return;
       text(preview, told.text + (told.truncated ? "\n…" : ""));
-      warnings.replaceChildren(...told.warnings.slice(0, 5).map((each) => el("li", {}, typeof each === "string" ? each : each.message)));
-      if (told.warnings.length > 5) warnings.append(el("li", {}, t("panels.export.more_warnings", { n: told.warnings.length - 5 })));
+      warnings.replaceChildren(...told.warnings.slice(0, MOST_WARNINGS).map(warning));
+      const more = told.warnings_total - MOST_WARNINGS;
+      if (more > 0) warnings.append(el("li", {}, t("panels.export.more_warnings", { n: more })));
     } catch (error) {
       if (mine === round) text(preview, explain(error));
     }
+  }
+
+  /** A cue that breaks a rule although it was cut to keep it. */
+  function warning({ cue, rule, found, allowed, start }) {
+    return el("li", {}, t(`panels.export.broken.${rule}`, { cue, time: clock(start), found, allowed }));
   }
 
   async function fetchIt() {
