@@ -11,12 +11,12 @@ from stenogram.store import claims, jobs, results
 from stenogram.types import Segment, SpeakerTurn, Transcript, Word
 from tests.service import keep
 
-_VOCABULARY = """
+_TEXT = """
 the of and to in is that for it was on are as with they be at one have this from or had by but some what there we can
 out other were all your when use word how said each which their time will way about many then them write like long make
 thing see him two look more day could come did sound most number who over know water than call first people may down
 side been now find any new work part take get place made live where after back little only
-""".split()
+"""
 
 
 def spoken(number: int, start: float, text: str, speaker: str | None, doubt: float = 0.98) -> Segment:
@@ -47,11 +47,12 @@ def talk(segments: Sequence[Segment], duration: float | None = None) -> Transcri
 def long_talk(words: int = 30_000) -> Transcript:
     """Three hours of three people: as many words, always the same."""
     draw = random.Random(7)
+    vocabulary = _TEXT.split()
     segments: list[Segment] = []
     start, said, speaker = 0.4, 0, "SPEAKER_00"
     while said < words:
         count = min(draw.randint(6, 22), words - said)
-        drawn = [draw.choice(_VOCABULARY) for _ in range(count)]
+        drawn = [draw.choice(vocabulary) for _ in range(count)]
         drawn[0], drawn[-1] = drawn[0].capitalize(), f"{drawn[-1]}."
         segments.append(spoken(len(segments), start, " ".join(drawn), speaker, draw.choice((0.3, 0.9, 0.95))))
         said += count

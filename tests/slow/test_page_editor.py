@@ -436,8 +436,10 @@ def test_it_fits_every_screen_and_everybody(
     browser: Browser, house: House, url: str, two_cities: Path, tmp_path: Path, language: str
 ) -> None:
     """From a phone to a wide screen, dark and light: nothing beyond the edge, and nothing that axe finds."""
-    says = [(each.text, each.speaker, each.words[-1].probability) for each in TALK.segments]
-    many = [spoken(place, 1.0 + 3.5 * place, *says[place % 4]) for place in range(12)]
+    many = []
+    for place in range(12):
+        said = TALK.segments[place % 4]
+        many.append(spoken(place, 1.0 + 3.5 * place, said.text, said.speaker, said.words[-1].probability or 0.0))
     job = done(house, talk(many, duration=44.0), two_cities, "tale-of-two-cities.wav")
     for scheme in ("light", "dark"):
         for width in (1440, 1024, 390):

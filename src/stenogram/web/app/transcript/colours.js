@@ -4,12 +4,11 @@ const COUNT = 8;
 
 /** `colour(name)` is what CSS wants (`var(--speaker-2)`), `colour.property(name)` the property's name for a canvas. */
 export function colours(document_) {
-  const numbers = new Map();
-  const refresh = () => {
-    for (const name of document_.speakerNames) if (!numbers.has(name)) numbers.set(name, numbers.size % COUNT);
+  const numbers = new Map(document_.speakerNames.map((name, index) => [name, index % COUNT]));
+  const property = (name) => {
+    if (name === null) return null;
+    if (!numbers.has(name)) numbers.set(name, numbers.size % COUNT);
+    return `--speaker-${numbers.get(name)}`;
   };
-  const property = (name) => (name === null ? null : `--speaker-${numbers.get(name) ?? 0}`);
-  const colour = (name) => `var(${property(name)})`;
-  refresh();
-  return Object.assign(colour, { property, refresh });
+  return Object.assign((name) => `var(${property(name)})`, { property });
 }

@@ -133,6 +133,7 @@ export function editor(root, document_, context) {
     const redo = button({ label: label("redo"), glyph: "redo", kind: "quiet", only: true, onClick: () => document_.redo() });
     const write = button({ label: t("transcript.tools.write"), glyph: "edit", kind: "quiet", only: true, onClick: () => setWrite(!editing.writes) });
     const keys = button({ label: t("transcript.tools.keys"), glyph: "keyboard", kind: "quiet", only: true, onClick: help });
+    keys.classList.add("for-keyboard");
     const end = el("div", { class: "tools-end" });
     const own = readOnly ? [] : [undo, redo, ...(matchMedia("(any-pointer: coarse)").matches ? [write] : [])];
     const state = readOnly ? [] : [saveState(document_, { decide: () => decide(document_), announce: context.announce })];
@@ -190,8 +191,7 @@ export function editor(root, document_, context) {
 
   function changed(detail) {
     const { structure, source, at } = detail;
-    colour.refresh();
-    lines.refresh();
+    lines.refresh(detail);
     editing.changed(detail);
     tools.update();
     if (structure) foot?.redraw();
@@ -259,7 +259,7 @@ export function editor(root, document_, context) {
     player?.seek(time);
     const index = document_.segments.findLastIndex(({ start }) => start <= time + 1e-3);
     const segment = document_.segments[Math.max(0, index)];
-    if (segment) lines.scrollTo(segment.id);
+    if (segment) lines.scrollTo(segment.id, { block: "nearest" });
   }
 
   return {

@@ -48,10 +48,21 @@ export class Lines {
     this.#pinned = id;
   }
 
-  /** Segments changed: what is in the page follows. */
-  refresh() {
-    this.#dirty = true;
-    this.draw({ update: true });
+  /** Segments changed: what is in the page follows. `structure`: others came or went; else only `changed` are others. */
+  refresh({ changed, structure }) {
+    if (structure) {
+      this.#dirty = true;
+      this.draw({ update: true });
+      return;
+    }
+    const segments = this.source.segments();
+    for (const id of changed) {
+      const index = this.source.indexOf(id);
+      for (const each of [index, index + 1]) { // the one behind may begin a turn now
+        const segment = segments[each];
+        this.#rows.get(segment?.id)?.update(segment, segments[each - 1], each);
+      }
+    }
   }
 
   /** Pixels from the top of the list to a row. */

@@ -14,9 +14,14 @@ export function side(body, given) {
   const close = button({ label: t("common.close"), glyph: "close", kind: "quiet", only: true, onClick: () => open(null) });
   const place = el("div", { class: "panel-body" });
   const node = el("aside", { class: "panel", "aria-labelledby": heading.id, hidden: "" }, el("header", {}, heading, close), place);
-  const tabs = new Map(PANELS.map((panel) => [panel, button({ label: t(panel.label), glyph: panel.glyph, kind: "quiet", onClick: () => toggle(panel) })]));
+  const tabs = new Map(PANELS.map((panel) => [panel, tabOf(panel)]));
   const buttons = el("div", { class: "panel-buttons" }, ...tabs.values());
   let shown = null;
+
+  function tabOf({ label, glyph, id }) {
+    const named = { "aria-label": t(label), title: t(label) }; // on a phone the icon stands alone
+    return button({ label: t(label), glyph, kind: "quiet", attributes: named, onClick: () => toggle(PANELS.find((each) => each.id === id)) });
+  }
 
   function toggle(panel) {
     open(shown?.panel === panel ? null : panel);
