@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from stenogram import config, enhancement, errors, types
+from stenogram.accounts import errors as account_errors
 
 if TYPE_CHECKING:
     import click
@@ -154,7 +155,7 @@ def error_tree(error: type[errors.StenogramError]) -> Iterator[type[errors.Steno
     """The class and all below it, parents first, in the order of the source."""
     yield error
     for case in error.__subclasses__():
-        if case.__module__ == errors.__name__:
+        if case.__module__ in (errors.__name__, account_errors.__name__):
             yield from error_tree(case)
 
 

@@ -1,4 +1,6 @@
-"""Every error a user can meet. Catch ``StenogramError`` for all of them; ``code`` is stable, messages may improve.
+"""Every error a user can meet, but for those of who asks (``accounts.errors``). Catch ``StenogramError`` for all.
+
+``code`` is stable, messages may improve.
 
 StenogramError              error
 ├── InputError              input_error           the recording cannot be used
@@ -40,20 +42,11 @@ StenogramError              error
 │   ├── TooLarge            too_large             more bytes than the limit
 │   ├── NotFound            not_found             no such thing, or not the caller's
 │   ├── Conflict            conflict              not in this state
-│   │   ├── VersionConflict version_conflict      somebody else edited it meanwhile
-│   │   ├── NoAccounts      no_accounts           asked of a user, and no user is signed in
-│   │   ├── EmailTaken      email_taken           another user has this address
-│   │   └── LastAdmin       last_admin            nobody could manage users any more
+│   │   └── VersionConflict version_conflict      somebody else edited it meanwhile
 │   ├── CallbackRefused     callback_refused      an address that callbacks may not reach
 │   ├── NotAuthenticated    not_authenticated     neither signed in nor a good key
-│   ├── SignInFailed        sign_in_failed        wrong in whatever way
-│   ├── WrongPassword       wrong_password        of somebody who is signed in, and wants another
-│   ├── WeakPassword        weak_password         a password that cannot be
 │   ├── NotAllowed          not_allowed           the key may not do this, or the origin may not ask it
-│   │   ├── CsrfFailed      csrf_failed           a cookie came without the header that goes with it
-│   │   └── SetUpRefused    set_up_refused        not the token that was printed, or not any more
 │   └── TooManyRequests     too_many_requests     over a limit; later it will do
-│       └── SignInSlowed    sign_in_slowed        too many failures to sign in; later it will do
 ├── WorkerDied              worker_died           the recording brought down its worker again and again
 ├── InternalError           internal_error        a fault of this program
 └── Cancelled               cancelled             stopped on request
@@ -324,24 +317,6 @@ class VersionConflict(Conflict):
     code = "version_conflict"
 
 
-class NoAccounts(Conflict):
-    """No user is signed in: {cause}."""
-
-    code = "no_accounts"
-
-
-class EmailTaken(Conflict):
-    """Another user has the address {email}."""
-
-    code = "email_taken"
-
-
-class LastAdmin(Conflict):
-    """{email} is the last admin who can sign in: make another one first, or nobody could manage users any more."""
-
-    code = "last_admin"
-
-
 class CallbackRefused(RequestError):
     """Callbacks may not go to {url}: {cause}. The operator can allow it: STENOGRAM_CALLBACK_ALLOW."""
 
@@ -354,55 +329,16 @@ class NotAuthenticated(RequestError):
     code = "not_authenticated"
 
 
-class SignInFailed(RequestError):
-    """That does not open: e-mail address and password, or the key, are not right.
-
-    The same words for an unknown address, a wrong password, a closed account and a revoked key.
-    """
-
-    code = "sign_in_failed"
-
-
-class WrongPassword(RequestError):
-    """The current password is not right."""
-
-    code = "wrong_password"
-
-
-class WeakPassword(RequestError):
-    """The password cannot be: {cause}."""
-
-    code = "weak_password"
-
-
 class NotAllowed(RequestError):
     """Not allowed: {cause}."""
 
     code = "not_allowed"
 
 
-class CsrfFailed(NotAllowed):
-    """A change that comes with the cookie needs the header X-CSRF-Token as well: GET /api/v1/session tells it."""
-
-    code = "csrf_failed"
-
-
-class SetUpRefused(NotAllowed):
-    """That is not the token which the server printed at its start, or it was used. A new start prints another."""
-
-    code = "set_up_refused"
-
-
 class TooManyRequests(RequestError):
     """Too many requests: {cause}. Try again in {retry_after_s:.0f} s."""
 
     code = "too_many_requests"
-
-
-class SignInSlowed(TooManyRequests):
-    """Too many attempts to sign in have failed. Try again in {retry_after_s:.0f} s."""
-
-    code = "sign_in_slowed"
 
 
 class WorkerDied(StenogramError):

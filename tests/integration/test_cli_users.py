@@ -14,13 +14,14 @@ from click.testing import CliRunner, Result
 
 from stenogram import config
 from stenogram.accounts import audit
+from stenogram.accounts.errors import EmailTaken, LastAdmin, SignInFailed, WeakPassword
 from stenogram.accounts.keys import Doorkeeper
 from stenogram.accounts.passwords import Passwords
 from stenogram.accounts.sessions import Origin, Sessions
 from stenogram.accounts.sign_in import SignIn
 from stenogram.cli.users import users
 from stenogram.config import ServerSettings, Settings
-from stenogram.errors import EmailTaken, LastAdmin, NotFound, OptionError, SchemaOutdated, SignInFailed, WeakPassword
+from stenogram.errors import NotFound, OptionError, SchemaOutdated
 from stenogram.store import sessions as rows
 from stenogram.store.database import Database, url_of
 

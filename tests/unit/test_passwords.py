@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stenogram.accounts import passwords
+from stenogram.accounts.errors import WeakPassword
 from stenogram.accounts.passwords import AT_ONCE, Passwords, require_good
-from stenogram.errors import WeakPassword
 
 CHEAP = Passwords(1, 8, 1)
 

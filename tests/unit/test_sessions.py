@@ -16,11 +16,12 @@ from sqlalchemy import select
 from stenogram.accounts import keys as key_accounts
 from stenogram.accounts import sessions as accounts
 from stenogram.accounts import users
+from stenogram.accounts.errors import NoAccounts
 from stenogram.accounts.keys import KNOWN_FOR_S
 from stenogram.accounts.passwords import Passwords
 from stenogram.accounts.sessions import Origin, Sessions, Visit, csrf_of
 from stenogram.accounts.users import Change, Wish
-from stenogram.errors import NoAccounts, NotAuthenticated, NotFound, StorageFull
+from stenogram.errors import NotAuthenticated, NotFound, StorageFull
 from stenogram.job import Caller
 from stenogram.store import sessions as rows
 from stenogram.store.database import Database, Transaction

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from stenogram.accounts import throttle
+from stenogram.accounts.errors import SignInSlowed
 from stenogram.accounts.throttle import (
     FORGIVEN_EVERY_S,
     FREE_FROM_ADDRESS,
@@ -21,7 +22,6 @@ from stenogram.accounts.throttle import (
     network_of,
     wait_s,
 )
-from stenogram.errors import SignInSlowed
 from stenogram.store.database import Database, Transaction
 from stenogram.store.failures import Failures
 from stenogram.store.tables import sign_in_failures

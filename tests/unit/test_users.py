@@ -7,20 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stenogram.accounts import audit, users
+from stenogram.accounts.errors import EmailTaken, LastAdmin, NoAccounts, SetUpRefused, WeakPassword
 from stenogram.accounts.passwords import Passwords
 from stenogram.accounts.set_up import SetUp
 from stenogram.accounts.users import Change, Wish, normal
-from stenogram.errors import (
-    Conflict,
-    EmailTaken,
-    LastAdmin,
-    NoAccounts,
-    NotFound,
-    OptionError,
-    RequestError,
-    SetUpRefused,
-    WeakPassword,
-)
+from stenogram.errors import Conflict, NotFound, OptionError, RequestError
 from stenogram.job import Caller
 from stenogram.store.database import Database
 from stenogram.store.users import User

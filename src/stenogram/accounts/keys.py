@@ -22,16 +22,9 @@ from cachetools import TTLCache
 
 from stenogram.accounts import audit
 from stenogram.accounts.audit import COMMAND_LINE
+from stenogram.accounts.errors import NoAccounts
 from stenogram.accounts.users import normal
-from stenogram.errors import (
-    DatabaseError,
-    NoAccounts,
-    NotAllowed,
-    NotAuthenticated,
-    NotFound,
-    OptionError,
-    StorageError,
-)
+from stenogram.errors import DatabaseError, NotAllowed, NotAuthenticated, NotFound, OptionError, StorageError
 from stenogram.job import Caller
 from stenogram.store import keys, users
 from stenogram.store.database import Database, Transaction

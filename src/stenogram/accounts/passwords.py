@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from stenogram.errors import WeakPassword
+from stenogram.accounts.errors import WeakPassword
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher

@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from cachetools import TTLCache
 
 from stenogram.accounts.audit import note
+from stenogram.accounts.errors import NoAccounts
 from stenogram.accounts.keys import KNOWN_FOR_S, caller_of
-from stenogram.errors import DatabaseError, NoAccounts, NotAuthenticated, NotFound, StorageError
+from stenogram.errors import DatabaseError, NotAuthenticated, NotFound, StorageError
 from stenogram.job import Caller
 from stenogram.store import keys, sessions, users
 from stenogram.store.database import Database, Transaction

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Self, TypeVar
 
-from stenogram.errors import SetUpRefused
+from stenogram.accounts.errors import SetUpRefused
 
 T = TypeVar("T")
 

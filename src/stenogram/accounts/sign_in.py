@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from stenogram.accounts import throttle
 from stenogram.accounts.audit import note
+from stenogram.accounts.errors import SignInFailed, WeakPassword, WrongPassword
 from stenogram.accounts.keys import Doorkeeper
 from stenogram.accounts.passwords import Passwords, require_good
 from stenogram.accounts.sessions import Origin, Sessions, Visit
 from stenogram.accounts.throttle import Attempt
 from stenogram.accounts.users import normal, own
-from stenogram.errors import Conflict, NotAuthenticated, SignInFailed, WeakPassword, WrongPassword
+from stenogram.errors import Conflict, NotAuthenticated
 from stenogram.job import Caller
 from stenogram.store import sessions as session_rows
 from stenogram.store import users

@@ -17,7 +17,7 @@ import ipaddress
 import math
 from dataclasses import dataclass
 
-from stenogram.errors import SignInSlowed
+from stenogram.accounts.errors import SignInSlowed
 from stenogram.store import failures
 from stenogram.store.database import Transaction
 from stenogram.store.failures import Failures

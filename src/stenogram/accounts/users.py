@@ -14,17 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stenogram.accounts.audit import COMMAND_LINE, note
+from stenogram.accounts.errors import EmailTaken, LastAdmin, NoAccounts, SetUpRefused
 from stenogram.accounts.passwords import Passwords, require_good
-from stenogram.errors import (
-    Conflict,
-    EmailTaken,
-    LastAdmin,
-    NoAccounts,
-    NotFound,
-    OptionError,
-    RequestError,
-    SetUpRefused,
-)
+from stenogram.errors import Conflict, NotFound, OptionError, RequestError
 from stenogram.job import Caller
 from stenogram.store import sessions, users
 from stenogram.store.database import Database, Transaction

@@ -12,10 +12,11 @@ from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.requests import HTTPConnection
 
+from stenogram.accounts.errors import CsrfFailed
 from stenogram.accounts.keys import caller_of, holds
 from stenogram.accounts.sessions import Visit, csrf_of
 from stenogram.config import ServerSettings
-from stenogram.errors import CsrfFailed, NotAllowed, NotAuthenticated
+from stenogram.errors import NotAllowed, NotAuthenticated
 from stenogram.job import Caller
 from stenogram.server.guard import ANSWER_HEADERS
 from stenogram.server.limits import Allowance

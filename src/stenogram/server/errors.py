@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from stenogram import errors
+from stenogram.accounts.errors import SignInFailed
 from stenogram.errors import StenogramError
 from stenogram.job import Job
 
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 STATUS: Mapping[type[StenogramError], int] = {
     errors.NotAuthenticated: 401,
-    errors.SignInFailed: 401,
+    SignInFailed: 401,
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.UnknownModel: 404,

@@ -12,10 +12,11 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
 from stenogram.accounts import sessions, users
+from stenogram.accounts.errors import SignInSlowed
 from stenogram.accounts.keys import Mode
 from stenogram.accounts.sessions import Origin, Visit, csrf_of
 from stenogram.accounts.users import Wish
-from stenogram.errors import NotAuthenticated, SignInSlowed
+from stenogram.errors import NotAuthenticated
 from stenogram.job import Caller
 from stenogram.server.auth import COOKIE, Anyone, address_of, check_csrf, identify, visit_of
 from stenogram.server.errors import ANSWERS
