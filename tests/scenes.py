@@ -5,22 +5,37 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 
 from stenogram.accounts.set_up import SetUp
+from stenogram.app import jobs as use_jobs
+from stenogram.app import shares
 from stenogram.app.enabled import HOST
 from stenogram.app.house import House
-from stenogram.job import Job, Media
+from stenogram.job import Caller, Job, Media
 from stenogram.server.asgi import build
-from stenogram.store import downloads, jobs, whisper_models, workers
+from stenogram.store import claims, downloads, jobs, whisper_models, workers
 from stenogram.store.database import Transaction
 from stenogram.store.downloads import Download
 from stenogram.store.tables import jobs as job_table
+from stenogram.types import Segment, Transcript, Word
+from tests.service import keep
 
 SECRETS = ("quarterly-figures.wav", "https://client.example/callback", "the merger is off", "alice")
 """File name, callback, error and owner of every job here: what the dashboard must not tell."""
 _FILENAME, _CALLBACK, _ERROR, _OWNER = SECRETS
+
+_WORDS = tuple(
+    Word(word, index, index + 0.8) for index, word in enumerate(["Ever", "tried.", "Ever", "failed.", "No", "matter."])
+)
+_TALK = Transcript(
+    (Segment(0, 0.0, 4.0, "Ever tried. Ever failed.", _WORDS[:4], speaker="Ann"),
+     Segment(1, 4.0, 6.0, "No matter.", _WORDS[4:], speaker="Ben")),
+    duration=6.0, model="fake", language="en",
+)  # fmt: skip
+"""Two people, six words, a second each."""
 
 
 def put_job(tx: Transaction, owner: str | None = _OWNER) -> str:
@@ -107,6 +122,18 @@ def job_named(house: House, job_id: str) -> Job:
         found = jobs.find(connection, job_id)
     assert found is not None
     return found
+
+
+def share(house: House, beckett: Path, *, media: bool = True) -> tuple[str, str]:
+    """A transcript and a link to it: the link's id, and its token."""
+    owner = Caller("ann", admin=False)
+    [job] = use_jobs.submit(house, owner, use_jobs.Order("v1"), [keep(house, beckett, "talk.wav")])
+    with house.db.write() as tx:
+        claimed = claims.claim(tx, job.id, "w")
+        assert claimed is not None
+        claims.succeed(tx, claimed[1], _TALK, None, cached=False)
+    token, made = shares.create(house, owner, job.id, 7, media=media)
+    return made.id, token
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def house(tmp_path: Path, chat: ChatServer) -> Iterator[House]:
 
 @pytest.fixture
 def job(house: House) -> str:
-    said = [spoken(number, 4.0 * number + 0.5, text.split(), speaker) for number, (text, speaker) in enumerate(SAID)]
+    said = [spoken(number, 4.0 * number + 0.5, text, speaker) for number, (text, speaker) in enumerate(SAID)]
     return done(house, talk(said, 44.0), asset("assets/two_cities.wav"), "meeting.wav")
 
 

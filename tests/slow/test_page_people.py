@@ -15,28 +15,17 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from stenogram.accounts import keys
 from stenogram.accounts.keys import Wish
 from stenogram.accounts.set_up import SetUp
-from stenogram.app import jobs, shares
+from stenogram.app import shares
 from stenogram.app.enabled import HOST
 from stenogram.app.house import House
 from stenogram.job import Caller
-from stenogram.store import claims, downloads
+from stenogram.store import downloads
 from stenogram.store.downloads import Download
-from stenogram.types import Segment, Transcript, Word
 from tests import scenes
 from tests.browser import shots, violations
-from tests.service import keep
 
 pytestmark = pytest.mark.slow
 EMAIL, PASSWORD, BETTER = "ann@example.org", "correct horse battery", "staple in the moonlight"
-WORDS = tuple(
-    Word(word, index, index + 0.8) for index, word in enumerate(["Ever", "tried.", "Ever", "failed.", "No", "matter."])
-)
-TALK = Transcript(
-    (Segment(0, 0.0, 4.0, "Ever tried. Ever failed.", WORDS[:4], speaker="Ann"),
-     Segment(1, 4.0, 6.0, "No matter.", WORDS[4:], speaker="Ben")),
-    duration=6.0, model="fake", language="en",
-)  # fmt: skip
-"""Two people, six words, a second each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +34,6 @@ class Site:
 
     url: str
     set_up: SetUp
-
-    @property
-    def host(self) -> str:
-        return self.url.removeprefix("http://")
 
 
 @pytest.fixture
@@ -289,7 +274,7 @@ def test_a_key_is_made_shown_once_used_and_revoked(ann: Page, browser: Browser, 
 def test_the_language_is_the_browsers_then_the_users(ann: Page, browser: Browser, site: Site) -> None:
     """It goes with the account to another browser."""
     ann.goto(f"{site.url}/app/settings")
-    ann.get_by_label("Language", exact=True).last.select_option("Русский")
+    ann.locator("#appearance").get_by_label("Language").select_option("Русский")
     expect(heading(ann, "Настройки")).to_be_visible()
     expect(ann.get_by_role("heading", name="Где вы вошли")).to_be_visible()
 
@@ -329,21 +314,9 @@ def test_models_are_fetched_and_given_up_with_progress(page: Page, house: House,
     expect(page.get_by_text("All files are as they should be.")).to_be_visible()
 
 
-def share(house: House, beckett: Path, *, media: bool = True) -> tuple[str, str]:
-    """A transcript and a link to it: the link's id, and its token."""
-    owner = Caller("ann", admin=False)
-    [job] = jobs.submit(house, owner, jobs.Order("v1"), [keep(house, beckett, "talk.wav")])
-    with house.db.write() as tx:
-        claimed = claims.claim(tx, job.id, "w")
-        assert claimed is not None
-        claims.succeed(tx, claimed[1], TALK, None, cached=False)
-    token, made = shares.create(house, owner, job.id, 7, media=media)
-    return made.id, token
-
-
 def test_a_shared_transcript_is_read_heard_and_taken_back(ann: Page, house: House, site: Site, beckett: Path) -> None:
     """Without signing in: names, times, a word that plays, files; once taken back the link says so."""
-    link, token = share(house, beckett)
+    link, token = scenes.share(house, beckett)
     ann.context.clear_cookies()
     ann.route("**/media", lambda route: route.fulfill(path=beckett, content_type="audio/wav"))
     ann.goto(f"{site.url}/app/shared/{token}")
@@ -365,7 +338,7 @@ def test_a_shared_transcript_is_read_heard_and_taken_back(ann: Page, house: Hous
 
 def test_a_share_without_the_recording_has_no_player(page: Page, house: House, site: Site, beckett: Path) -> None:
     """The text and its times are there."""
-    _, token = share(house, beckett, media=False)
+    _, token = scenes.share(house, beckett, media=False)
     page.goto(f"{site.url}/app/shared/{token}")
     expect(page.locator(".said-text").first).to_have_text("Ever tried. Ever failed.")
     expect(page.get_by_role("button", name="Play")).to_have_count(0)
@@ -384,7 +357,7 @@ def test_each_view_is_accessible_and_fits_each_screen(
     browser: Browser, house: House, site: Site, beckett: Path, tmp_path: Path, language: str
 ) -> None:
     """Nothing that axe finds, nothing beyond the screen; light and dark, phone to wide; also with its dialog open."""
-    _, token = share(house, beckett)
+    _, token = scenes.share(house, beckett)
     for scheme, width in (("light", 1440), ("dark", 390)):
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme="light" if scheme == "light" else "dark",

@@ -22,6 +22,7 @@ export async function mount(root, _params, { announce }) {
   let timer = 0;
   let left = false;
   let all = false;
+  const touched = new Set(); // names of what was under way while the page was open: they stay in front
   const working = new Map(); // name -> what is being done with it
   const memory = machineMemory();
   const here = section("here");
@@ -90,7 +91,8 @@ export async function mount(root, _params, { announce }) {
       (!code || model.languages.includes(code) || model.languages.includes("*"));
     const mine = models.filter((model) => model.installed);
     const rest = models.filter((model) => !model.installed && fits(model));
-    const coming = (model) => (model.state === "downloading" || model.state === "failed" ? 0 : 1);
+    for (const { name, state } of models) if (state === "downloading" || state === "failed") touched.add(name);
+    const coming = (model) => (touched.has(model.name) ? 0 : 1);
     const able = rest.filter((model) => model.runs || coming(model) === 0).sort((a, b) => coming(a) - coming(b) || Number(a.restricted) - Number(b.restricted));
     const no = rest.filter((model) => !able.includes(model));
     here.draw(mine, t("models.none_here"));

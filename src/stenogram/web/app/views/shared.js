@@ -39,8 +39,8 @@ export async function mount(root, { token }) {
   const text = reader(told, player);
   root.append(text.node);
   if (player) root.append(player.node);
-  const moment = Number(location.hash.match(/^#t=([\d.]+)$/)?.[1]);
-  if (moment) text.open(moment);
+  const opened = Number(location.hash.match(/^#t=([\d.]+)$/)?.[1]);
+  if (opened) text.open(opened);
   return {
     title,
     unmount() {
