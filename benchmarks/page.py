@@ -108,6 +108,7 @@ def typed(page: Page) -> list[float]:
     page.evaluate(WATCH_KEYS)
     for number in range(KEYS):
         page.keyboard.press("a" if number % WORD_KEYS else " ")
+    page.wait_for_function("(count) => window.delays.length >= count", arg=KEYS)
     found: list[float] = page.evaluate("window.delays")
     return found
 

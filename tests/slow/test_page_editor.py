@@ -166,6 +166,7 @@ def test_a_speaker_is_changed_for_one_segment_and_for_a_marked_passage(opened: P
     opened.get_by_role("menuitem", name="New speaker").click()
     opened.get_by_role("textbox", name="Name").fill("Ann")
     opened.get_by_role("button", name="Add").click()
+    expect(opened.get_by_role("button", name="Speaker: Ann. Change")).to_be_visible()
     assert [each["speaker"] for each in saved(opened, url, job, 1)] == [A, A, B, "Ann"]
 
     opened.keyboard.press("Escape")
@@ -177,6 +178,7 @@ def test_a_speaker_is_changed_for_one_segment_and_for_a_marked_passage(opened: P
     )
     opened.keyboard.press("s")
     opened.get_by_role("menuitemradio", name=B).click()
+    expect(opened.locator(".line")).to_have_count(6)
     found = saved(opened, url, job, 2)
     assert [(each["text"], each["speaker"]) for each in found[:4]] == [
         ("It was the", A),
@@ -333,9 +335,9 @@ def test_three_hours_are_in_the_page_only_as_far_as_they_are_seen(
 
 def test_an_edit_moves_nothing_that_is_above_it(page: Page, house: House, url: str, two_cities: Path) -> None:
     """Nor does another line that comes to be while somebody types."""
-    job = done(house, long_talk(4000), two_cities)
-    open_job(page, url, job, "#t=600")
-    page.reload()
+    transcript = long_talk(4000)
+    job = done(house, transcript, two_cities)
+    open_job(page, url, job, f"#t={transcript.segments[5].start + 0.1:.1f}")
     expect(page.locator(".line.now")).to_be_in_viewport()
     number = int(page.locator(".line.now").get_attribute("data-index") or 0)
     row = page.locator(f'.line[data-index="{number - 1}"]')

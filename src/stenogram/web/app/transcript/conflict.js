@@ -32,7 +32,7 @@ function passage({ mine, theirs }, number) {
     radio.checked = checked;
     const said = segments.map(({ speaker, text }) => el("p", {}, speaker ? el("strong", {}, `${speaker}: `) : "", text));
     const words = said.length ? said : [el("p", { class: "hint" }, t("transcript.conflict.nothing"))];
-    return { radio, node: el("label", { class: "choice" }, el("span", { class: "check" }, radio, el("span", {}, label)), ...words) };
+    return { radio, node: el("label", { class: "conflict-side" }, el("span", { class: "check" }, radio, el("span", {}, label)), ...words) };
   };
   const [ours, others] = [side(t("transcript.conflict.mine"), mine, false), side(t("transcript.conflict.others"), theirs, true)];
   const at = clock((mine[0] ?? theirs[0])?.start ?? 0);

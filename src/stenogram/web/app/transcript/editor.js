@@ -76,7 +76,8 @@ export function editor(root, document_, context) {
   const key = legend();
   const column = el("div", { class: "transcript-column" }, ...notices(facts, player), key.node, document_.segments.length ? lines.node : nothing());
   body.append(column, panels.node);
-  root.replaceChildren(title.node, tools.node, body, ...(foot ? [pill, foot.node] : []));
+  root.replaceChildren(title.node, tools.node, body, ...(foot ? [foot.node] : []));
+  foot?.node.append(pill);
   tools.end.append(panels.buttons);
 
   const commands = {
