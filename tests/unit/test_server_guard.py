@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 from fastapi import FastAPI, Request, WebSocket
@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from stenogram.app.log import REQUEST_ID
-from stenogram.server.guard import ANSWER_HEADERS, Guard, Names, is_loopback, names_of
+from stenogram.server.guard import ANSWER_HEADERS, MOST_BODY_BYTES, OWN_LIMIT, Guard, Names, is_loopback, names_of
 
 EVIL = "https://evil.example"
 
@@ -328,3 +328,41 @@ def test_headers_that_a_route_asks_for_are_on_its_answer() -> None:
 )
 def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+# --- how much a request may hold ---
+
+
+def reading() -> FastAPI:
+    """An app that reads JSON, and one request whose body somebody else looks after."""
+    app = FastAPI()
+
+    @app.post("/json")
+    async def json(given: dict[str, str]) -> int:
+        return len(given)
+
+    @app.post("/file")
+    async def file(request: Request) -> int:
+        request.scope["state"][OWN_LIMIT] = True
+        return sum([len(piece) async for piece in request.stream()])
+
+    return app
+
+
+def pieces(size: int) -> Iterator[bytes]:
+    """A body that does not tell its length before."""
+    for _ in range(0, size, 2**16):
+        yield b" " * 2**16
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_nobody_can_fill_the_memory_with_a_body(told: bool) -> None:
+    """Bodies are read before anybody is asked who they are."""
+    http = TestClient(Guard(reading(), names_of("127.0.0.1", "")), base_url="http://localhost:8000")
+    size = MOST_BODY_BYTES + 2**16
+    json = {"content-type": "application/json"}
+    body = b" " * size if told else pieces(size)
+
+    assert http.post("/json", content=b"{}" + b" " * 1000, headers=json).json() == 0
+    assert http.post("/json", content=body, headers=json).status_code == 413
+    assert http.post("/file", content=b" " * size).json() == size

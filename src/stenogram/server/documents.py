@@ -15,6 +15,7 @@ from stenogram.app.documents import Document, Saved
 from stenogram.app.enhancing import Standing
 from stenogram.enhance.edit import Edit, Passage
 from stenogram.errors import OptionError, RequestError, TooLarge
+from stenogram.server.guard import OWN_LIMIT
 from stenogram.store.versions import Version
 from stenogram.types import Segment, SpeakerTurn, Transcript, Word
 
@@ -48,6 +49,7 @@ class _Edits(msgspec.Struct):
 
 async def body_of(request: Request) -> bytes:
     """The body of a request that edits. Raises ``TooLarge``."""
+    request.scope["state"][OWN_LIMIT] = True
     body = bytearray()
     async for piece in request.stream():
         body += piece

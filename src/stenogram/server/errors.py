@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from stenogram import errors
 from stenogram.accounts.errors import SignInFailed
-from stenogram.errors import StenogramError
+from stenogram.errors import StenogramError, TooLarge
 from stenogram.job import Job
 
 log = logging.getLogger(__name__)
@@ -109,6 +109,8 @@ def response_of(error: StenogramError) -> JSONResponse:
     return JSONResponse(told_of(error), status, headers_of(status, wait_s if isinstance(wait_s, float | int) else None))
 
 
+_CODES = {413: TooLarge.code}
+"""Of errors that the framework, or what stands before it, raises."""
 _PARAMS = {
     "unknown_model": "model",
     "model_not_installed": "model",
@@ -174,7 +176,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
-        told = body_of(error.status_code, str(error.detail), None)
+        told = body_of(error.status_code, str(error.detail), _CODES.get(error.status_code))
         return JSONResponse(told, error.status_code, {**headers_of(error.status_code), **(error.headers or {})})
 
     @app.exception_handler(RequestValidationError)

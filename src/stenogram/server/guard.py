@@ -1,4 +1,4 @@
-"""What stands before everything else, as plain ASGI: request ids, the names by which browsers may come, their origin.
+"""What stands before everything else, as plain ASGI: request ids, names and origins of browsers, the size of requests.
 
 A page of any site that the user has open can send requests to a server on the user's machine. It cannot read a foreign
 origin's answers, but it could change things, and by rebinding its own name to 127.0.0.1 it could read, too. So a
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,6 +30,10 @@ log = logging.getLogger(__name__)
 
 ANSWER_HEADERS = "answer_headers"
 """In a request's state: headers that whatever answer it gets shall have."""
+OWN_LIMIT = "own_limit"
+"""In a request's state: whoever reads its body looks after its size, once it is known who asks."""
+MOST_BODY_BYTES = 2**20
+"""Of a request whose body is held in memory, and read before anybody is asked who they are."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -111,6 +116,8 @@ class Guard:
         scope.setdefault("state", {})["request_id"] = request_id
         token = REQUEST_ID.set(request_id)
         try:
+            if scope["type"] == "http":
+                receive = _bounded(receive, scope, headers.get("content-length", ""))
             await self._answer(scope, headers, receive, _adding(send, scope, request_id))
         finally:
             REQUEST_ID.reset(token)
@@ -187,6 +194,25 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _bounded(receive: Receive, scope: Scope, declared: str) -> Receive:
+    """``receive`` that raises 413 for a body which is too large, before it is read where it says so itself."""
+    size = int(declared) if re.fullmatch("[0-9]{1,18}", declared) else 0
+    read = 0
+
+    async def receiving() -> Message:
+        nonlocal read
+        if scope["state"].get(OWN_LIMIT):
+            return await receive()
+        if size <= MOST_BODY_BYTES:
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read <= MOST_BODY_BYTES:
+                return message
+        raise HTTPException(413, f"The request is larger than {MOST_BODY_BYTES // 2**20} MiB.")
+
+    return receiving
 
 
 def _adding(send: Send, scope: Scope, request_id: str) -> Send:

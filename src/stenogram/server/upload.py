@@ -24,6 +24,7 @@ from starlette.requests import ClientDisconnect
 from stenogram.errors import EmptyFile, RequestError, StenogramError, StorageFull, TooLarge
 from stenogram.job import Media
 from stenogram.media import MediaStore, Receiver
+from stenogram.server.guard import OWN_LIMIT
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ async def receive_form(request: Request, store: MediaStore, limits: Limits) -> F
     reader = _Reader(store, limits)
     parser = _parser_for(request.headers.get("content-type"), reader)
     await _check_first(request.headers.get("content-length", ""), store, limits)
+    request.scope.setdefault("state", {})[OWN_LIMIT] = True
     try:
         async for piece in request.stream():
             for start in range(0, len(piece), SLICE_BYTES):
