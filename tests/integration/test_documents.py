@@ -17,13 +17,14 @@ from starlette.testclient import TestClient
 from stenogram.accounts import keys as accounts
 from stenogram.accounts.keys import Wish
 from stenogram.app import enhancing, jobs
+from stenogram.app.documents import MOST_SPEAKERS
 from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings
 from stenogram.enhance import diff
 from stenogram.enhancement import Enhancement, EnhanceOptions, Line
 from stenogram.job import Caller
 from stenogram.server.asgi import build
-from stenogram.server.documents import MOST_BODY_BYTES, takes_gzip
+from stenogram.server.documents import MOST_BODY_BYTES, MOST_PASSAGES, takes_gzip
 from stenogram.store import claims, enhancements, workers
 from stenogram.store.tables import jobs as job_table
 from stenogram.types import Segment, SpeakerTurn, Transcript, Word
@@ -362,6 +363,21 @@ def test_a_request_beyond_all_measure_is_refused(site: Site) -> None:
     body = b'{"base": 0, "edits": [], "more": "' + b"x" * MOST_BODY_BYTES + b'"}'
 
     assert site.ask("PATCH", "/document", content=body).status_code == 413
+
+
+def test_nobody_can_add_speakers_without_end(site: Site) -> None:
+    by = [{"text": "x", "speaker": f"Speaker {n}"} for n in range(MOST_SPEAKERS)]
+    refused = site.edit(0, {"replace": [], "by": by, "after": None}, status=400)
+    assert refused["error"]["param"] == "speaker"
+
+    site.edit(0, {"replace": [], "by": by[:50], "after": None})
+    assert len(site.document()["speakers"]) == 52
+
+
+def test_a_request_cannot_write_segments_without_end(site: Site) -> None:
+    by = [{"text": "x"}] * (MOST_PASSAGES + 1)
+
+    assert site.edit(0, {"replace": [], "by": by, "after": None}, status=413)["error"]["param"] == "edits"
 
 
 def test_while_there_is_no_transcript_there_is_no_document(site: Site) -> None:

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stenogram.enhance.edit import MOST_TEXT_CHARS, Edit, Edited, Passage, edit, plain
+from stenogram.enhance.alignment import Effort, matched
+from stenogram.enhance.edit import (
+    MOST_CHARS,
+    MOST_RESHAPED,
+    MOST_SEGMENTS,
+    MOST_TEXT_CHARS,
+    Edit,
+    Edited,
+    Passage,
+    edit,
+    plain,
+)
 from stenogram.errors import NotFound, OptionError
 from stenogram.types import Segment, SpeakerTurn, Transcript, Word
 
@@ -349,3 +360,62 @@ def test_giving_the_old_segments_back_is_as_if_nothing_had_been(data: st.DataObj
     assert [replace(segment, id=0) for segment in undone.segments] == [
         replace(segment, id=0) for segment in talk.segments
     ]
+
+
+# --- however much it is -----------------------------------------------------------------------------------------------
+
+
+def test_words_that_are_there_once_lead_the_way_where_to_compare_all_would_take_minutes() -> None:
+    """Each of ten million pairs of equal words would be looked at for each of some hundred stretches."""
+    before, after = ["x", "y"] * 10_000, ["x", "y", "y"] * 300
+    before[9000], after[500] = "once", "once"
+    before[9001], after[501] = "more", "more"
+
+    pairs = matched(before, after)
+
+    assert (9000, 500) in pairs
+    assert all(before[x] == after[y] for x, y in pairs)
+    assert all(left[0] < right[0] and left[1] < right[1] for left, right in pairwise(pairs))
+
+
+@given(st.lists(st.sampled_from("abcdefgh")), st.lists(st.sampled_from("abcdefgh")), st.integers(0, 20))
+def test_whatever_the_effort_what_is_matched_is_equal_and_in_order(before: list[str], after: list[str], n: int) -> None:
+    pairs = matched(before, after, Effort(n))
+
+    assert all(before[x] == after[y] for x, y in pairs)
+    assert all(left[0] < right[0] and left[1] < right[1] for left, right in pairwise(pairs))
+
+
+def test_all_the_words_of_a_long_segment_can_be_others() -> None:
+    """Each new word would look at all of the old ones."""
+    before, after = (" ".join(f"{letter}{n}" for n in range(8000)) for letter in "ab")
+    [[made]] = done(of(spoken(0, before, 0.0)), Edit((0,), (said(after),))).made
+
+    assert len(made.words) == 8000
+    assert all(left.end <= right.start for left, right in pairwise(made.words))
+
+
+def test_many_passages_can_be_given_to_others_among_many_turns() -> None:
+    count = 10_000
+    segments = [spoken(n, "yes", float(n), (A, B)[n % 2]) for n in range(count)]
+    turns = tuple(SpeakerTurn(n, n + 0.9, (A, B)[n % 2]) for n in range(count))
+    talk = replace(of(*segments), turns=turns)
+    edited = done(talk, *(Edit((n,), (said("yes", C),)) for n in range(0, count, 2))).transcript
+
+    assert {turn.speaker for turn in edited.turns} == {A, B, C}  # of those of A only what no segment has is left
+    assert sum(turn.speaker == C for turn in edited.turns) == count // 2
+    assert sum(turn.speaker == B for turn in edited.turns) == count // 2
+
+
+@pytest.mark.parametrize(
+    ("edits", "why"),
+    [
+        ([Edit((), (said("x"), said("y")), None) for _ in range(MOST_RESHAPED + 1)], "smaller steps"),
+        ([Edit((), (said("x"),) * MOST_SEGMENTS, None)], "segments"),
+        ([Edit((), (said("x" * MOST_TEXT_CHARS),) * (MOST_CHARS // MOST_TEXT_CHARS), None)], "characters"),
+    ],
+    ids=["edits", "segments", "characters"],
+)
+def test_a_transcript_cannot_grow_without_end(edits: list[Edit], why: str) -> None:
+    with pytest.raises(OptionError, match=why):
+        done(TALK, *edits)

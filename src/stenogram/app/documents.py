@@ -13,12 +13,15 @@ from stenogram.app import jobs
 from stenogram.app.house import House
 from stenogram.diarization.rename import check_name
 from stenogram.enhance.edit import Edit, Edited, Passage, edit
-from stenogram.errors import Conflict, NotFound, VersionConflict
+from stenogram.errors import Conflict, NotFound, OptionError, VersionConflict
 from stenogram.job import Caller, Job
 from stenogram.store import results, search, versions
 from stenogram.store.database import Transaction
 from stenogram.store.versions import Text, Version
 from stenogram.types import Transcript
+
+MOST_SPEAKERS = 200
+"""Of a transcript to which another one is added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,17 +164,27 @@ class _Labels:
         self.names = dict(names)
         """Label -> name; a new speaker is called by their label, whatever somebody of that label was called before."""
 
+        self._called = self._read()
+
+    def _read(self) -> dict[str, str]:
+        """What speakers are called -> the label of the first who is called so."""
+        labels = reversed((*self._labels, *self.names))
+        return {self.names.get(label, label): label for label in labels}
+
     def __call__(self, speaker: str) -> str:
-        for label in (*self._labels, *self.names):
-            if self.names.get(label, label) == speaker:
-                return label
+        if speaker in self._called:
+            return self._called[speaker]
         if speaker in self._labels:
             return speaker
         label = check_name(speaker)
         if label != speaker:
             return self(label)
+        if len(self._labels) >= MOST_SPEAKERS:
+            cause = f"a transcript can have {MOST_SPEAKERS} speakers"
+            raise OptionError(name="speaker", value=label, cause=cause, param="speaker")
         self.names.pop(label, None)
         self._labels[label] = None
+        self._called = self._read()
         return label
 
 

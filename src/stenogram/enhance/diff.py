@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from stenogram.enhance.alignment import matched
+from stenogram.enhance.alignment import Effort, matched
 from stenogram.enhance.fitting import Clock, Piece, Span, fitted, letters, tokens
 from stenogram.enhancement import Change, Enhancement, Line
 from stenogram.errors import OptionError
@@ -103,12 +103,12 @@ def _moved(change: Change, edits: Sequence[tuple[int, str, str]], segment: Segme
 # --- texts -----------------------------------------------------------------------------------------------------------
 
 
-def differences(before: str, after: str) -> Iterator[tuple[int, str, str]]:
-    """Offset in ``before``, what is there, and what is there instead."""
+def differences(before: str, after: str, effort: Effort | None = None) -> Iterator[tuple[int, str, str]]:
+    """Offset in ``before``, what is there, and what is there instead. ``effort``: what all texts together may cost."""
     if before == after:
         return
     old, new = tokens(before), tokens(after)
-    pairs = matched([letters(before[a:b]) for a, b in old], [letters(after[a:b]) for a, b in new])
+    pairs = matched([letters(before[a:b]) for a, b in old], [letters(after[a:b]) for a, b in new], effort)
     left, right = 0, 0
     ends = (Span(len(before), len(before)), Span(len(after), len(after)))
     for a, b in [*((old[i], new[j]) for i, j in pairs), ends]:

@@ -12,13 +12,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from stenogram.enhance.alignment import Effort
 from stenogram.enhance.diff import differences
 from stenogram.enhance.fitting import Clock, Piece, Span, fitted, placed, tokens
+from stenogram.enhance.turns import Turns
 from stenogram.errors import NotFound, OptionError
-from stenogram.types import Segment, SpeakerTurn, Transcript, Word
+from stenogram.types import Segment, Transcript, Word
 
 MOST_TEXT_CHARS = 50_000
 """Of one segment: an hour of speech."""
+MOST_CHARS = 6_000_000
+"""Of a transcript that grows by an edit: a hundred hours of speech."""
+MOST_SEGMENTS = 100_000
+"""Of a transcript that grows by an edit."""
+MOST_RESHAPED = 1000
+"""Edits at once that change how many segments there are: for each of them all are counted anew."""
+_MOST_PAIRS = 2_000_000
+"""Of equal words that are compared in all edits at once: a few seconds (``alignment.MOST_PAIRS``)."""
+_SHOWN = 20
 _AFTER_END_S = 1.0
 """Given times may be so much later than the end of the recording: engines round."""
 _CHAR_S = 0.07
@@ -71,7 +82,8 @@ def edit(transcript: Transcript, edits: Sequence[Edit], next_id: int) -> Edited:
     """
     editor = _Editor(transcript, next_id)
     made = tuple(editor.apply(each) for each in edits)
-    changed = replace(transcript, segments=tuple(editor.segments), turns=tuple(editor.turns))
+    _check_size(transcript.segments, editor.segments)
+    changed = replace(transcript, segments=tuple(editor.segments), turns=tuple(editor.turns.told()))
     return Edited(changed, made, editor.next_id)
 
 
@@ -85,6 +97,14 @@ def plain(text: str) -> str:
     if any(unicodedata.category(sign) in ("Cc", "Cs") for sign in normal):
         raise _refused("text", text, "must hold no control characters")
     return normal
+
+
+def _check_size(before: Sequence[Segment], after: Sequence[Segment]) -> None:
+    if len(after) > max(len(before), MOST_SEGMENTS):
+        raise _refused("edits", len(after), f"a transcript can have {MOST_SEGMENTS} segments")
+    chars = sum(len(segment.text) for segment in after)
+    if chars > max(MOST_CHARS, sum(len(segment.text) for segment in before)):
+        raise _refused("edits", chars, f"a transcript can have {MOST_CHARS} characters")
 
 
 @dataclass(slots=True)
@@ -108,11 +128,13 @@ class _Editor:
 
     def __init__(self, transcript: Transcript, next_id: int) -> None:
         self.segments = list(transcript.segments)
-        self.turns: Sequence[SpeakerTurn] = transcript.turns
+        self.turns = Turns(transcript.turns)
         self.next_id = next_id
         self._end = max([transcript.duration, *(segment.end for segment in transcript.segments)])
         self._timed = any(segment.words for segment in transcript.segments) or not transcript.segments
         self._places: dict[int, int] = {}
+        self._reshaped = 0
+        self._effort = Effort(_MOST_PAIRS)
 
     def apply(self, wish: Edit) -> tuple[Segment, ...]:
         first, last = self._range(wish)
@@ -128,11 +150,15 @@ class _Editor:
         )
         if not old and wish.by:
             old = [_gap(before, behind, self._end, wish.by)]
-        new = self._numbered([*_written(old, wish.by, room)], same=len(wish.replace) == len(wish.by) == 1)
-        self.turns = _retold(self.turns, self.segments[first:last], new)
+        new = self._numbered([*_written(old, wish.by, room, self._effort)], same=len(wish.replace) == len(wish.by) == 1)
+        self.turns.give(self.segments[first:last], new)
         self.segments[first:last] = new
         if last - first != len(new):
             self._places.clear()
+            self._reshaped += 1
+            if self._reshaped > MOST_RESHAPED:
+                cause = f"at most {MOST_RESHAPED} edits at once can change how many segments there are"
+                raise _refused("edits", self._reshaped, f"{cause}; save in smaller steps")
         return tuple(new)
 
     def _range(self, wish: Edit) -> tuple[int, int]:
@@ -147,7 +173,7 @@ class _Editor:
             return place, place
         places = [self._places[number] for number in wish.replace]
         if any(right != left + 1 for left, right in pairwise(places)):
-            raise _refused("replace", list(wish.replace), "are not consecutive segments, in order")
+            raise _refused("replace", list(wish.replace[:_SHOWN]), "are not consecutive segments, in order")
         return places[0], places[-1] + 1
 
     def _numbered(self, new: list[Segment], *, same: bool) -> list[Segment]:
@@ -178,11 +204,11 @@ def _gap(before: Segment | None, behind: Segment | None, end: float, by: Sequenc
     )
 
 
-def _written(old: Sequence[Segment], by: Sequence[Passage], room: _Room) -> Iterator[Segment]:
+def _written(old: Sequence[Segment], by: Sequence[Passage], room: _Room, effort: Effort) -> Iterator[Segment]:
     if not by:
         return
     texts = [plain(passage.text) for passage in by]
-    fits = _shares(old, texts, room)
+    fits = _shares(old, texts, room, effort)
     for place, (passage, text) in enumerate(zip(by, texts, strict=True)):
         own = old[min(place, len(old) - 1)]
         words = _given(passage, text, room)
@@ -202,7 +228,7 @@ def _written(old: Sequence[Segment], by: Sequence[Passage], room: _Room) -> Iter
         yield made if room.timed else replace(made, words=())
 
 
-def _shares(old: Sequence[Segment], texts: Sequence[str], room: _Room) -> list[tuple[Word, ...]]:
+def _shares(old: Sequence[Segment], texts: Sequence[str], room: _Room, effort: Effort) -> list[tuple[Word, ...]]:
     """The words of each text, fitted to the time of the old ones; what is added at an end goes into the pause there."""
     first, last = min(segment.start for segment in old), max(segment.end for segment in old)
     before, text = " ".join(segment.text for segment in old if segment.text), " ".join(texts)
@@ -217,7 +243,7 @@ def _shares(old: Sequence[Segment], texts: Sequence[str], room: _Room) -> list[t
         channel=old[0].channel,
     )
     if whole.words:
-        found = fitted(whole, text, _pieces(whole.text, text))
+        found = fitted(whole, text, _pieces(whole.text, text, effort))
     else:
         blank = replace(whole, text=text)
         found = list(zip(tokens(text), _spread(blank), strict=True))
@@ -232,11 +258,11 @@ def _shares(old: Sequence[Segment], texts: Sequence[str], room: _Room) -> list[t
     return shares
 
 
-def _pieces(before: str, after: str) -> list[Piece]:
+def _pieces(before: str, after: str, effort: Effort) -> list[Piece]:
     """The new text in stretches, in order."""
     pieces: list[Piece] = []
     left = right = 0
-    for at, gone, come in differences(before, after):
+    for at, gone, come in differences(before, after, effort):
         kept = at - left
         pieces.append(Piece(Span(right, right + kept), Span(left, at), kept=True))
         right += kept
@@ -302,46 +328,6 @@ def _times(
 
 def _first(*times: float | None) -> float:
     return next((time for time in times if time is not None), 0.0)
-
-
-# --- who speaks ---
-
-
-def _retold(turns: Sequence[SpeakerTurn], old: Sequence[Segment], new: Sequence[Segment]) -> Sequence[SpeakerTurn]:
-    """The turns, with what was taken from a speaker and given to another one."""
-    before = {segment.speaker for segment in old}
-    if not turns or not new or (len(before) == 1 and before == {segment.speaker for segment in new}):
-        return turns
-    left = list(turns)
-    for segment in new:
-        left = [part for turn in left for part in _without(turn, segment, before | {segment.speaker})]
-        if segment.speaker is not None and segment.end > segment.start:
-            left.append(SpeakerTurn(segment.start, segment.end, segment.speaker))
-    return _united(left)
-
-
-def _without(turn: SpeakerTurn, segment: Segment, speakers: set[str | None]) -> Iterator[SpeakerTurn]:
-    if turn.speaker not in speakers or turn.end <= segment.start or turn.start >= segment.end:
-        yield turn
-        return
-    if turn.start < segment.start:
-        yield replace(turn, end=segment.start)
-    if turn.end > segment.end:
-        yield replace(turn, start=segment.end)
-
-
-def _united(turns: Sequence[SpeakerTurn]) -> list[SpeakerTurn]:
-    """In order, those of one speaker that touch made one."""
-    last: dict[str, int] = {}
-    found: list[SpeakerTurn] = []
-    for turn in sorted(turns, key=lambda turn: turn.start):
-        place = last.get(turn.speaker)
-        if place is not None and turn.start <= found[place].end:
-            found[place] = replace(found[place], end=max(found[place].end, turn.end))
-            continue
-        last[turn.speaker] = len(found)
-        found.append(turn)
-    return found
 
 
 def _refused(name: str, value: object, cause: str) -> OptionError:

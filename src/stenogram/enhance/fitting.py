@@ -114,6 +114,15 @@ class _Fresh(NamedTuple):
     speaker: str | None
 
 
+class _Place(NamedTuple):
+    """What is known of a stretch of the old text."""
+
+    words: range
+    start: float
+    end: float
+    speaker: str | None
+
+
 class _Fitting:
     """The words of one segment, fitted to its new text."""
 
@@ -121,6 +130,7 @@ class _Fitting:
         self._segment, self._text, self._pieces = segment, text, pieces
         self._clock = Clock(segment)
         self._reused: set[int] = set()
+        self._places: dict[Span, _Place] = {}
         self._begins = [piece.new.begin for piece in pieces]
         self._written = [piece.new for piece in pieces if not piece.kept and piece.new.end > piece.new.begin]
 
@@ -182,15 +192,23 @@ class _Fitting:
 
     def _fresh(self, new: Span) -> Word | _Fresh:
         old, _ = self._old(new)
+        if old not in self._places:  # all the words of a long stretch that was written anew have one
+            self._places[old] = self._place(old)
+        place = self._places[old]
+        text = self._text[new.begin : new.end]
+        if len(place.words) == 1 and place.words.start not in self._reused:
+            own = self._segment.words[place.words.start]
+            if letters(own.word) == letters(text):
+                self._reused.add(place.words.start)
+                return replace(own, word=text)
+        return _Fresh(new, place.start, place.end, place.speaker)
+
+    def _place(self, old: Span) -> _Place:
         touched = self._clock.touched(old) if self._clock.spans else range(0)
         own = self._segment.words[touched.start : touched.stop]
-        text = self._text[new.begin : new.end]
-        if len(own) == 1 and letters(own[0].word) == letters(text) and touched.start not in self._reused:
-            self._reused.add(touched.start)
-            return replace(own[0], word=text)
         near = self._segment.words[max(touched.start - 1, 0) : touched.start + 1] if self._clock.spans else ()
         speaker = next((word.speaker for word in (*own, *near) if word.speaker is not None), self._segment.speaker)
-        return _Fresh(new, *self._clock.time(old), speaker)
+        return _Place(touched, *self._clock.time(old), speaker)
 
     def _laid_out(self, items: Sequence[Word | _Fresh]) -> Iterator[Word]:
         """Fresh words in order between those that have a time, and inside the time they have."""

@@ -21,6 +21,8 @@ from stenogram.types import Segment, SpeakerTurn, Transcript, Word
 
 MOST_BODY_BYTES = 16 * 2**20
 MOST_EDITS = 10_000
+MOST_PASSAGES = 20_000
+"""In all edits of a request."""
 _GZIP_LEVEL = 1
 _GZIP_FROM_BYTES = 4096
 
@@ -68,6 +70,8 @@ def edits_of(body: bytes) -> tuple[int, list[Edit]]:
         raise OptionError(f"{param or 'the body'}: {what}", param=param) from error
     except msgspec.DecodeError as error:
         raise RequestError(cause=f"the body is not JSON: {error}") from error
+    if sum(len(each.by) for each in wish.edits) > MOST_PASSAGES:
+        raise TooLarge(f"A request can write {MOST_PASSAGES} segments; save in smaller steps.", param="edits")
     return wish.base, [_edit_of(each) for each in wish.edits]
 
 
