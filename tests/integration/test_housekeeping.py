@@ -13,12 +13,13 @@ from typing import cast
 import pytest
 from sqlalchemy import update
 
-from stenogram.app import housekeeping, jobs
+from stenogram.app import housekeeping, jobs, library
 from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings
 from stenogram.errors import NotAllowed, NotFound, StenogramError
 from stenogram.job import Job, JobSource
 from stenogram.store import claims, failures, idempotency, schema, sessions, users, workers
+from stenogram.store import jobs as job_rows
 from stenogram.store.database import Transaction
 from stenogram.store.failures import Failures
 from stenogram.store.idempotency import Remembered
@@ -118,6 +119,19 @@ def test_old_jobs_are_archived_whole_and_go(house: House, beckett: Path, tmp_pat
             jobs.find(house, CALLER, job.id)
     assert {jobs.find(house, CALLER, job.id).state for job in (young, unfinished)} == {"failed", "queued"}
     assert len(kept(house)) == 2
+
+
+def test_what_its_owner_put_into_the_trash_is_not_archived(house: House, tmp_path: Path, beckett: Path) -> None:
+    one = submit(house, beckett)
+    end(house, one)
+    library.trash(house, CALLER, one.id)
+    age(house, one, 31)
+    housekeeping.tidy(house)
+
+    assert not (tmp_path / "archive").exists()
+    with house.db.read() as connection:
+        assert job_rows.find(connection, one.id, trashed=True) is None
+    assert kept(house) == []
 
 
 def test_idempotency_keys_are_forgotten_after_a_day(house: House) -> None:

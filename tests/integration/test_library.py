@@ -17,11 +17,11 @@ from starlette.testclient import TestClient
 from stenogram.accounts import audit
 from stenogram.accounts import keys as accounts
 from stenogram.accounts.keys import Wish
-from stenogram.app import enhancing, housekeeping, jobs
+from stenogram.app import enhancing, housekeeping, jobs, library
 from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings
 from stenogram.enhancement import EnhanceOptions
-from stenogram.errors import InternalError
+from stenogram.errors import Conflict, InternalError
 from stenogram.job import Caller
 from stenogram.server.asgi import build
 from stenogram.store import claims, search, workers
@@ -332,6 +332,33 @@ def test_a_trash_that_is_to_be_kept_is_kept(tmp_path: Path, site: Site) -> None:
     housekeeping.tidy(site.house)
 
     assert site.ids(trash=True) == [one]
+
+
+@pytest.mark.parametrize("emptied", [True, False], ids=["by itself", "by its owner"])
+def test_what_is_taken_from_the_trash_at_the_last_moment_is_not_deleted(
+    site: Site, monkeypatch: pytest.MonkeyPatch, emptied: bool
+) -> None:
+    """Between the look at what is in the trash, and its deletion."""
+    one = site.done()
+    site.ask("anna", "POST", f"/api/v1/jobs/{one}/trash")
+    with site.house.db.write() as tx:
+        tx.connection.execute(update(job_table).values(deleted_at=1.0))
+    erasing = jobs.erasing
+
+    def late(*given: Any, **detail: Any) -> Any:
+        library.restore(site.house, Caller("anna", admin=False), one)
+        return erasing(*given, **detail)
+
+    monkeypatch.setattr(jobs, "erasing", late)
+    if emptied:
+        library.empty_trash(site.house)
+    else:
+        with pytest.raises(Conflict):
+            library.purge(site.house, Caller("anna", admin=False), one)
+
+    assert site.ids() == [one]
+    assert len(kept(site.house)) == 1
+    assert ("job_deleted", one, None) not in site.audited()
 
 
 def test_a_deletion_for_good_is_written_down(site: Site) -> None:

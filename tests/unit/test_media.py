@@ -126,6 +126,19 @@ def test_a_recording_finds_its_folder_also_when_that_is_removed_as_empty_meanwhi
         assert path.read_bytes() == DATA
 
 
+def test_a_copy_of_what_is_deleted_at_this_moment_is_not_kept(folder: MediaStore, tmp_path: Path) -> None:
+    """Its folder is still there, so that the copy would outlive it."""
+    media = put(folder)
+
+    def deleting(path: Path) -> None:
+        path.write_bytes(b"a copy")
+        (tmp_path / "media" / media.url).unlink()
+
+    with pytest.raises(FileNotReadable):
+        folder.add_copy(media.url, deleting)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
 def test_many_threads_take_in_and_delete_side_by_side(folder: MediaStore) -> None:
     def once(number: int) -> None:
         folder.delete(put(folder, b"%d" % number).url)

@@ -7,14 +7,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 
 import msgspec
 
-from stenogram.accounts import audit, throttle
+from stenogram.accounts import throttle
 from stenogram.app import enhancing, enrol, library, transcripts
 from stenogram.app.house import House
-from stenogram.errors import StenogramError
+from stenogram.app.jobs import erasing
+from stenogram.errors import Conflict, StenogramError
 from stenogram.store import audit as audit_rows
 from stenogram.store import idempotency, jobs, search, sessions, shares
 from stenogram.store.database import Transaction
@@ -50,7 +52,10 @@ def delete_media(house: House, job_id: str | None = None) -> int:
 
 
 def retire(house: House) -> int:
-    """Archive and delete jobs that ended ``retention_days`` ago. Gives their number."""
+    """Archive and delete jobs that ended ``retention_days`` ago. Gives their number.
+
+    What is in the trash is not archived: its owner wants it gone.
+    """
     if not house.server.retention_days:
         return 0
     with house.db.read() as connection:
@@ -62,18 +67,16 @@ def retire(house: House) -> int:
                 "enhancements": enhancing.archived(connection, job.id),
             }
             for job in old
+            if job.deleted_at is None
         ]
     if not old:
         return 0
-    if house.server.archive_url:
+    if house.server.archive_url and lines:
         _archive(house.server.archive_url, [json.dumps(line, ensure_ascii=False) for line in lines])
     for job in old:
-        if job.media is not None:
-            house.media.delete(job.media.url)
-    with house.db.write() as tx:
-        jobs.remove(tx, [job.id for job in old])
-        for job in old:
-            audit.note(tx, None, "job_deleted", job.id, name=audit.ITSELF, owner=job.owner, why="age")
+        with suppress(Conflict), erasing(house, job.id, None, why="age") as now:
+            if now is not None and not now.finished:
+                raise Conflict(what=f"job {job.id}", cause="it is tried again")
     return len(old)
 
 

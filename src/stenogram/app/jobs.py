@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -234,17 +235,28 @@ def delete(house: House, caller: Caller, job_id: str) -> None:
 
     What a language model makes of it just now is given up. Raises ``NotFound``, ``Conflict``.
     """
-    job = find(house, caller, job_id)
-    if not job.finished:
-        raise Conflict(what=f"job {job_id}", cause=f"it is {job.state}; cancel it first")
-    erase(house, job, caller)
+    find(house, caller, job_id)
+    with erasing(house, job_id, caller) as job:
+        if job is not None and not job.finished:
+            raise Conflict(what=f"job {job_id}", cause=f"it is {job.state}; cancel it first")
 
 
-def erase(house: House, job: Job, caller: Caller | None, **detail: str) -> None:
-    """Delete a job with its recording and all that was made of it; None: the service does it by itself."""
-    if job.media is not None:
-        house.media.delete(job.media.url)
+@contextmanager
+def erasing(house: House, job_id: str, caller: Caller | None, **detail: str) -> Iterator[Job | None]:
+    """Delete a job with its recording and all that was made of it, unless the block raises: it looks at the job last.
+
+    It is None where somebody else has deleted it. ``caller`` None: the service does it by itself. Nobody can take it
+    from the trash, or try it again, between that look and its end; its recording goes first, so that a crash in
+    between leaves no recording of which nobody knows.
+    """
     with house.db.write() as tx:
+        jobs.lock(tx, job_id)
+        job = jobs.find(tx.connection, job_id, trashed=True)
+        yield job
+        if job is None:
+            return
+        if job.media is not None:
+            house.media.delete(job.media.url)
         jobs.remove(tx, [job.id])
         name = "" if caller else audit.ITSELF
         audit.note(tx, caller, "job_deleted", job.id, name=name, owner=job.owner, **detail)

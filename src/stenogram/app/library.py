@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, TypedDict
 
@@ -190,20 +191,23 @@ def restore(house: House, caller: Caller, job_id: str) -> Job:
 def purge(house: House, caller: Caller, job_id: str) -> None:
     """Delete what is in the trash for good. Raises ``NotFound``, ``Conflict`` for what is not there."""
     with house.db.read() as connection:
-        job = _owned(connection, caller, job_id, trashed=True)
-    if job.deleted_at is None:
-        raise Conflict(what=f"job {job_id}", cause="it is not in the trash")
-    jobs.erase(house, job, caller)
+        _owned(connection, caller, job_id, trashed=True)
+    with jobs.erasing(house, job_id, caller) as job:
+        if job is not None and job.deleted_at is None:
+            raise Conflict(what=f"job {job_id}", cause="it is not in the trash")
 
 
 def empty_trash(house: House) -> int:
     """Delete for good what has been in the trash for ``trash_days``. Gives the number."""
     if not house.server.trash_days:
         return 0
+    before = time.time() - house.server.trash_days * _DAY_S
     with house.db.read() as connection:
-        old = library.trashed_before(connection, time.time() - house.server.trash_days * _DAY_S)
-    for job in old:
-        jobs.erase(house, job, None, why="trash")
+        old = library.trashed_before(connection, before)
+    for each in old:
+        with suppress(Conflict), jobs.erasing(house, each.id, None, why="trash") as job:
+            if job is not None and (job.deleted_at is None or job.deleted_at >= before):
+                raise Conflict(what=f"job {each.id}", cause="it was taken from the trash")
     return len(old)
 
 

@@ -105,11 +105,11 @@ class MediaStore:
             make(part)
             if self._remote:
                 self._store(part, target)
-                if not self._files.exists(self._name(url)):  # it was deleted meanwhile
-                    self._files.rm_file(target)
-                    raise FileNotReadable(path=url, cause=_GONE)
             else:
                 part.replace(target)
+            if not self._files.exists(self._name(url)):  # it was deleted meanwhile
+                self.delete(url)
+                raise FileNotReadable(path=url, cause=_GONE)
         except (StenogramError, MemoryError):
             raise
         except FileNotFoundError as error:  # the folder went with the recording
