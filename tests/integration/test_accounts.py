@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from stenogram.app.house import House
 from stenogram.bundled import asset
 from stenogram.config import ServerSettings, Settings
 from stenogram.job import Caller
+from stenogram.server import auth, follow
 from stenogram.server.asgi import build
 from stenogram.server.state import State
 from stenogram.store import schema
@@ -782,3 +784,42 @@ def test_a_server_prints_where_accounts_begin_and_then_lets_others_in_behind_tls
     assert "secure" in flags(answer)
     assert "secure" not in flags(plain)
     assert {listed["address"] for listed in found if not listed["current"]} >= {"192.0.2.7"}
+
+
+# --- streams that go on ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["signed out", "deactivated", "revoked"])
+def test_who_may_not_enter_any_more_follows_nothing_any_more(
+    site: Site, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A job may run for hours."""
+    monkeypatch.setattr(auth, "CHECK_S", 0.0)
+    monkeypatch.setattr(follow, "_LOOK_AGAIN_S", 0.05)
+    site.user("boss", "admin")
+    ann, browser = site.user("ann"), site.browser()
+    browser.sign_in("ann")
+    key = site.key("ann@example.org")
+    path = site.house.settings.data_dir / "a.wav"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"sound")
+    [job] = jobs.submit(site.house, Caller(ann.id, admin=False), jobs.Order("v1"), [keep(site.house, path)])
+
+    headers = {"x-api-key": key} if how == "revoked" else {}
+    other = site.browser()
+    other.sign_in("ann")
+    with ThreadPoolExecutor(1) as pool:
+        stream = pool.submit(browser.http.get, f"/api/v1/jobs/{job.id}/events", headers=headers)
+        time.sleep(0.3)
+        assert not stream.done()
+        if how == "signed out":
+            assert other.ask("DELETE", "/api/v1/sessions").status_code == 204
+        elif how == "deactivated":
+            users.change(site.db, CHEAP, ann.id, Change(is_active=False), None)
+            site.state.forget_callers()
+        else:
+            keys.revoke(site.db, key)
+            site.state.forget_callers()
+        assert stream.result(20.0).status_code == 200
+
+    assert jobs.find_any(site.house, job.id).state == "queued"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -16,7 +18,7 @@ from stenogram.accounts.errors import CsrfFailed
 from stenogram.accounts.keys import caller_of, holds
 from stenogram.accounts.sessions import Visit, csrf_of
 from stenogram.config import ServerSettings
-from stenogram.errors import NotAllowed, NotAuthenticated
+from stenogram.errors import DatabaseError, NotAllowed, NotAuthenticated
 from stenogram.job import Caller
 from stenogram.server.guard import ANSWER_HEADERS
 from stenogram.server.limits import Allowance
@@ -34,6 +36,8 @@ _KEY_HEADERS = ("x-api-key", "api-key")
 COOKIE = "stenogram_session"
 CSRF_HEADER = "x-csrf-token"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+CHECK_S = 10.0
+"""So often whoever follows a stream is asked anew who they are."""
 
 
 def key_in(connection: HTTPConnection) -> str | None:
@@ -71,6 +75,28 @@ async def identify(connection: HTTPConnection) -> tuple[Caller, Allowance]:
     if key is None:
         key = await to_thread.run_sync(door.verify, secret, address)
     return replace(caller_of(key), address=address), _allowance(settings, key)
+
+
+async def while_welcome(connection: HTTPConnection, caller: Caller, frames: AsyncGenerator[str]) -> AsyncGenerator[str]:
+    """A stream as long as who began it may still read: it may last hours, and sessions and keys end meanwhile."""
+    check_at = time.monotonic() + CHECK_S
+    async with aclosing(frames) as left:
+        async for frame in left:
+            if time.monotonic() >= check_at:
+                if not await _is_welcome(connection, caller):
+                    return
+                check_at = time.monotonic() + CHECK_S
+            yield frame
+
+
+async def _is_welcome(connection: HTTPConnection, caller: Caller) -> bool:
+    try:
+        now, _ = await identify(connection)
+    except (NotAuthenticated, NotAllowed):
+        return False
+    except DatabaseError:  # whoever follows should not lose it over that
+        return True
+    return now.owner == caller.owner and may(now, "read")
 
 
 def _allowance(settings: ServerSettings, key: ApiKey | None) -> Allowance:

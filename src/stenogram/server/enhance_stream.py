@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from anyio import CancelScope, to_thread
@@ -38,7 +38,7 @@ def begun_at(house: House, job: Job, last_event_id: str | None) -> int | None:
     return None if ends(found[0]) else int(number)
 
 
-async def follow_begun(state: State, enhance_id: str) -> AsyncIterator[str]:
+async def follow_begun(state: State, enhance_id: str) -> AsyncGenerator[str]:
     """The frames of a job that this very client began: when it goes away before the end, the job is given up."""
     over = False
     try:
@@ -51,7 +51,7 @@ async def follow_begun(state: State, enhance_id: str) -> AsyncIterator[str]:
                 await to_thread.run_sync(enhancing.abandon, state.house, enhance_id)
 
 
-async def follow(state: State, enhance_id: str, seq: int = 0) -> AsyncIterator[str]:
+async def follow(state: State, enhance_id: str, seq: int = 0) -> AsyncGenerator[str]:
     """The frames of a job after event ``seq``, and a comment wherever the client would hear nothing for long."""
     yield f": job {enhance_id}\n\n"  # the headers go out now: clients wait only so long for them
     told, told_at = "", time.monotonic()

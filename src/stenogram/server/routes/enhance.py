@@ -15,7 +15,7 @@ from stenogram.app.enhancing import Asked, Report
 from stenogram.enhancement import Doubt, EnhanceKind, EnhanceOptions, EnhanceStatus
 from stenogram.errors import Conflict
 from stenogram.job import Caller
-from stenogram.server.auth import Reader, Submitter
+from stenogram.server.auth import Reader, Submitter, while_welcome
 from stenogram.server.enhance_stream import begun_at, follow, follow_begun
 from stenogram.server.errors import ANSWERS
 from stenogram.server.routes.jobs import JobId
@@ -164,6 +164,7 @@ async def start_stream(
     state = state_of(request)
     asked = await to_thread.run_sync(_submit, state, caller, job_id, wish or EnhanceWish())
     frames = follow_begun(state, asked.job.id) if asked.begun else follow(state, asked.job.id)
+    frames = while_welcome(request, caller, frames)
     return StreamingResponse(frames, media_type="text/event-stream", headers=_SSE)
 
 
@@ -187,7 +188,8 @@ async def stream(
     seq = await to_thread.run_sync(begun_at, state.house, job, last_event_id) if job is not None else None
     if job is None or seq is None:
         return Response(status_code=204)
-    return StreamingResponse(follow(state, job.id, seq), media_type="text/event-stream", headers=_SSE)
+    frames = while_welcome(request, caller, follow(state, job.id, seq))
+    return StreamingResponse(frames, media_type="text/event-stream", headers=_SSE)
 
 
 def _submit(state: State, caller: Caller, job_id: str, wish: EnhanceWish) -> Asked:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from stenogram.app.house import House
 from stenogram.errors import NotFound, OptionError, RequestError
 from stenogram.job import Job, JobEvent, JobSource, JobState
 from stenogram.server import options, references, schemas
-from stenogram.server.auth import Reader, Submitter
+from stenogram.server.auth import Reader, Submitter, while_welcome
 from stenogram.server.errors import ANSWERS
 from stenogram.server.follow import events_of
 from stenogram.server.forms import FILE, form_body, receive
@@ -138,9 +139,11 @@ async def events(
     """
     state = state_of(request)
     await to_thread.run_sync(jobs.find, state.house, caller, job_id)
-    seq = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
+    seen = last_event_id or ""
+    seq = int(seen) if re.fullmatch("[0-9]{1,9}", seen) else 0
     headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingResponse(_stream(state, job_id, min(seq, 2**31)), media_type="text/event-stream", headers=headers)
+    frames = while_welcome(request, caller, _stream(state, job_id, seq))
+    return StreamingResponse(frames, media_type="text/event-stream", headers=headers)
 
 
 @router.get("/{job_id}/callback")
@@ -180,7 +183,7 @@ def views(house: House, found: Sequence[Job]) -> list[JobView]:
     return [schemas.view(job, standings[job.id].status, labels[job.id]) for job in found]
 
 
-async def _stream(state: State, job_id: str, seq: int) -> AsyncIterator[str]:
+async def _stream(state: State, job_id: str, seq: int) -> AsyncGenerator[str]:
     yield "retry: 2000\n\n"
     async for event in events_of(state, job_id, seq):
         yield ": nothing new\n\n" if event is None else _sse(event)
