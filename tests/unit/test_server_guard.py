@@ -299,6 +299,7 @@ def test_security_headers_are_on_every_answer_also_on_refusals_and_faults() -> N
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"  # no proxy gives one caller's answer to another
         assert answer.headers["x-request-id"]
         policy = answer.headers["content-security-policy"]
         assert "default-src 'self'" in policy

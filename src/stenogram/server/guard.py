@@ -47,6 +47,7 @@ _POLICY = (
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
+    "cache-control": "no-store",  # where nobody said otherwise: most answers are for who asked, by a cookie or a key
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
