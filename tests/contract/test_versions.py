@@ -113,6 +113,17 @@ def test_a_restored_version_is_one_of_its_own(db: Database, job_id: str) -> None
     assert [version.restored for version in listing(db, job_id)] == [None, 0, None]
 
 
+def test_the_oldest_versions_are_forgotten(db: Database, job_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each holds the whole transcript, and going back makes another one."""
+    monkeypatch.setattr(versions, "MOST_KEPT", 3)
+    for author in ("ann", "ben", "ann", "ben", "ann"):
+        save(db, job_id, author, author=author)
+
+    assert [version.number for version in listing(db, job_id)] == [5, 4, 3]
+    assert read(db, job_id, 2) is None
+    assert read(db, job_id, 0) == Text(FOUND, {}, 5)
+
+
 def test_an_author_has_the_name_of_the_user(db: Database, job_id: str) -> None:
     with db.write() as tx:
         facts = {"email": "a@b.c", "password": "", "role": "user", "is_active": True, "settings": "{}"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from stenogram.store import jobs, results
 from stenogram.store.database import Transaction
@@ -22,6 +22,8 @@ from stenogram.types import Transcript
 
 GATHER_S = 600.0
 """Saves of one author gather in one version for so long."""
+MOST_KEPT = 200
+"""Versions of a transcript, each of which holds all of it; what was found is kept beside them."""
 _LEVEL = 1
 """Of compression: a long transcript is saved while somebody types."""
 
@@ -139,7 +141,16 @@ def _put(tx: Transaction, job_id: str, stored: bytes, version: Version) -> Versi
             transcript=stored,
         )
     )
+    _thin(tx, job_id)
     return version
+
+
+def _thin(tx: Transaction, job_id: str) -> None:
+    """Forget the oldest versions beyond ``MOST_KEPT``."""
+    numbers = select(table.c.number).where(table.c.job_id == job_id).order_by(table.c.number.desc())
+    beyond = tx.connection.execute(numbers.offset(MOST_KEPT).limit(1)).scalar()
+    if beyond is not None:
+        tx.connection.execute(delete(table).where(table.c.job_id == job_id, table.c.number <= beyond))
 
 
 def _next(last: Version | None) -> int:
