@@ -8,7 +8,10 @@ import os
 import pty
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ import pytest
 from docx import api
 from starlette.testclient import TestClient
 
-from stenogram.app import jobs
+from stenogram.app import exporting, jobs
 from stenogram.app.house import House
 from stenogram.config import ServerSettings, Settings, rows
 from stenogram.job import Caller
@@ -77,6 +80,30 @@ def test_a_word_document_comes_as_one_with_the_name_of_the_recording(site: tuple
         "100:00:00  Ben: Still there?",
     ]
     assert document.core_properties.title == "Встреча 1"
+
+
+def test_those_who_want_documents_keep_nobody_else_waiting(
+    site: tuple[TestClient, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when they take long, and there are more of them than threads."""
+    begun, go_on, export = threading.Event(), threading.Event(), exporting.export
+
+    def slow(*given: Any) -> exporting.Export:
+        begun.set()
+        go_on.wait(30.0)
+        return export(*given)
+
+    monkeypatch.setattr(exporting, "export", slow)
+    with ThreadPoolExecutor(40) as pool:
+        asked = [pool.submit(got, site, format="docx") for _ in range(30)]
+        try:
+            assert begun.wait(15.0)
+            time.sleep(0.5)  # until all threads that they may have are taken
+            found = pool.submit(site[0].get, "/api/v1/library").result(15.0)
+        finally:
+            go_on.set()
+        assert found.status_code == 200
+        assert {each.result().status_code for each in asked} == {200}
 
 
 def test_every_subtitle_option_is_a_parameter(site: tuple[TestClient, str]) -> None:

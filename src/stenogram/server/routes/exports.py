@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
@@ -26,10 +27,14 @@ from stenogram.types import SubtitleOptions
 
 router = APIRouter(prefix="/api/v1/transcriptions", tags=["transcriptions"], responses=ANSWERS)
 
+T = TypeVar("T")
+
 ExportName = Literal[TextName, BinaryName]
 _NAMES = {"speaker_names": "speakers"}
 """Query parameters that are called otherwise than their options."""
 _MOST_WARNINGS = 100
+_THREADS = 2
+_writing: RunVar[CapacityLimiter] = RunVar("_writing")
 
 
 def _layout() -> Callable[..., SubtitleOptions]:
@@ -70,6 +75,18 @@ def _version(
 
 Layout = Annotated[SubtitleOptions, Depends(_layout())]
 Wanted = Annotated[Version, Depends(_version)]
+
+
+async def in_turn(work: Callable[[], T]) -> T:
+    """Do ``work`` in one of a few threads of its own: a Word document of a day takes half a minute.
+
+    Whoever has a link may ask for many, and nobody else should wait for them.
+    """
+    limiter = _writing.get(None)
+    if limiter is None:
+        limiter = CapacityLimiter(_THREADS)
+        _writing.set(limiter)
+    return await to_thread.run_sync(work, limiter=limiter)
 
 
 def answer(made: Export, *, download: bool) -> Response:
@@ -116,7 +133,7 @@ async def preview(  # noqa: PLR0913, PLR0917 - who asks, and what for
     """How an export begins, and which of its cues break a rule although they were cut to keep it."""
     house = state_of(request).house
     job, transcript = await to_thread.run_sync(exporting.text_of, house, caller, job_id, wanted)
-    made = await to_thread.run_sync(exporting.show, job, transcript, format, layout, limit)
+    made = await in_turn(lambda: exporting.show(job, transcript, format, layout, limit))
     return PreviewView(
         text=made.text,
         truncated=made.truncated,

@@ -31,7 +31,7 @@ from stenogram.server.guard import ANSWER_HEADERS
 from stenogram.server.limits import Allowance
 from stenogram.server.recordings import peaks, recording
 from stenogram.server.routes.documents import SegmentView, SpeakerName, TurnView
-from stenogram.server.routes.exports import ExportName, Layout, Wanted, answer
+from stenogram.server.routes.exports import ExportName, Layout, Wanted, answer, in_turn
 from stenogram.server.routes.jobs import JobId
 from stenogram.server.routes.media import MEDIA, PeaksView, outline_of
 from stenogram.server.state import state_of
@@ -216,9 +216,7 @@ async def export(
         plain = replace(transcript, warnings=(), choices=())  # they are the owner's, and may name files
         return exporting.export(replace(job, filename=visit.title), plain, format, layout)
 
-    made = answer(await to_thread.run_sync(make), download=download)
-    made.headers["cache-control"] = "no-store"
-    return made
+    return answer(await in_turn(make), download=download)
 
 
 def _view(share: Share) -> ShareView:

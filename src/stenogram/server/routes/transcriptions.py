@@ -18,7 +18,7 @@ from stenogram.enhancement import EnhanceStatus
 from stenogram.formats import FORMATS
 from stenogram.server.auth import Reader, Submitter
 from stenogram.server.errors import ANSWERS
-from stenogram.server.routes.exports import ExportName, Layout, Wanted, answer
+from stenogram.server.routes.exports import ExportName, Layout, Wanted, answer, in_turn
 from stenogram.server.routes.jobs import JobId
 from stenogram.server.state import state_of
 from stenogram.store.claims import as_json
@@ -88,7 +88,8 @@ async def one(  # noqa: PLR0913, PLR0917 - who asks, and what for
         clean = await to_thread.run_sync(enhancing.report, house, caller, job_id)
         view = await to_thread.run_sync(_view, clean, transcript)
         return Response(view.model_dump_json(), media_type="application/json")
-    return answer(await to_thread.run_sync(exporting.export, job, transcript, format, layout), download=download)
+    made = await in_turn(lambda: exporting.export(job, transcript, format, layout))
+    return answer(made, download=download)
 
 
 @router.get("/{job_id}/speakers")
