@@ -517,6 +517,11 @@ def test_what_the_page_remembers_comes_back(site: Site) -> None:
     assert changed.json() == browser.session()["user"]
     assert (changed.json()["name"], changed.json()["settings"]) == ("Anna", {"theme": "dark"})
     assert browser.ask("PATCH", "/api/v1/me", {"settings": {"x": "y" * 20_000}}).status_code == 400
+    for odd in ("NaN", r'"\ud800"', "[" * 900 + "]" * 900):  # kept once, they would fail every answer
+        sent = {"x-csrf-token": browser.csrf, "content-type": "application/json"}
+        answer = browser.http.request("PATCH", "/api/v1/me", content=f'{{"settings": {{"x": {odd}}}}}', headers=sent)
+        assert answer.status_code == 400
+        assert browser.http.get("/api/v1/session").status_code == 200
 
 
 def test_without_accounts_the_page_is_told_to_remember_for_itself(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections.abc import Iterator
@@ -147,7 +148,20 @@ def test_pages_go_on_where_the_one_before_ended_though_others_come(site: Site) -
         site.ask("anna", "DELETE", f"/api/v1/jobs/{new}")
 
 
-@pytest.mark.parametrize("cursor", ["x", "bm8", "WyItdGl0bGUiLDEsImEiXQ", "WyItY3JlYXRlZCIsIngiLCJhIl0", "é"])
+def cursor(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        *("x", "bm8", "WyItdGl0bGUiLDEsImEiXQ", "WyItY3JlYXRlZCIsIngiLCJhIl0", "é"),
+        cursor('["-created",1' + "0" * 400 + ',"a"]'),
+        cursor(r'["-created",1,"\ud800"]'),
+        cursor("[" * 5000),
+    ],
+    ids=range(8),
+)
 def test_a_cursor_of_no_page_is_refused(site: Site, cursor: str) -> None:
     answer = site.ask("anna", "GET", "/api/v1/library", params={"cursor": cursor})
 

@@ -26,6 +26,8 @@ MOST_EMAIL_CHARS = 254
 """RFC 5321, as erratum 1690 to RFC 3696 reads it."""
 MOST_NAME_CHARS = 100
 MOST_SETTINGS_BYTES = 16 * 2**10
+_MOST_LEVELS = 16
+"""Of the page's settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +150,33 @@ def _note_change(tx: Transaction, by: Caller | None, old: User, new: User) -> No
 def remember(db: Database, caller: Caller, name: str | None, settings: Mapping[str, Any] | None) -> User:
     """Change what a user says of themselves; of ``settings`` each key is taken over, and None removes it.
 
-    Raises ``NoAccounts``, ``OptionError``, ``RequestError`` where there would be more than 16 KiB of them.
+    Raises ``NoAccounts``, ``OptionError``, ``RequestError`` for settings that cannot be, or are more than 16 KiB.
     """
     with db.write() as tx:
         user = own(tx, caller)
         merged = {**user.settings, **(settings or {})}
         kept = {key: value for key, value in merged.items() if value is not None}
-        if len(json.dumps(kept, ensure_ascii=False).encode(errors="surrogatepass")) > MOST_SETTINGS_BYTES:
-            raise RequestError(cause=f"settings may have {MOST_SETTINGS_BYTES} bytes in all", param="settings")
+        _check_settings(kept)
         user = replace(user, name=user.name if name is None else _name(name), settings=kept)
         users.change(tx, user)
     return user
+
+
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse what is too much, and what could be kept and then not be told: it would fail every answer."""
+    if _is_deep(settings, _MOST_LEVELS):
+        raise RequestError(cause=f"settings may be {_MOST_LEVELS} levels deep", param="settings")
+    try:
+        size = len(json.dumps(settings, ensure_ascii=False, allow_nan=False).encode())
+    except ValueError as error:
+        raise RequestError(cause="settings can hold no NaN, and no halves of characters", param="settings") from error
+    if size > MOST_SETTINGS_BYTES:
+        raise RequestError(cause=f"settings may have {MOST_SETTINGS_BYTES} bytes in all", param="settings")
+
+
+def _is_deep(value: Any, levels: int) -> bool:
+    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deep(each, levels - 1) for each in inside)
 
 
 def own(tx: Transaction, caller: Caller) -> User:

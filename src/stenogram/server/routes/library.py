@@ -278,8 +278,8 @@ def _after(cursor: str, sort: Sort) -> tuple[float | str, str]:
     """What a cursor says. Raises ``RequestError`` for one of another order, or none."""
     try:
         said, key, job_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if said != sort or "\0" in f"{key}{job_id}":
+        if said != sort or "\0" in f"{key}{job_id}".encode().decode():  # nor halves of characters
             raise ValueError(said)
         return _FIGURES[sort.removeprefix("-")](key), str(job_id)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise RequestError(cause="cursor must be `next` of a page in the same order", param="cursor") from error
