@@ -175,6 +175,13 @@ def test_odd_filters_find_nothing_and_fail_nothing(site: Site) -> None:
         assert site.ids(**{name: "a\0b'\\"}) == []
 
 
+def test_more_tags_than_a_recording_can_have_are_refused(site: Site) -> None:
+    """SQLite takes a condition of a thousand parts; beyond that it would be said that the database is not there."""
+    answer = site.ask("anna", "GET", "/api/v1/library", params={"tag": [f"t{n}" for n in range(1500)]})
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "tag")
+
+
 def test_titles_and_tags(site: Site) -> None:
     one = site.done()
     wish = {"title": "  Совет\n директоров ", "tags": ["b", " a  x ", "b"]}

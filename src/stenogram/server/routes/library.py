@@ -28,6 +28,7 @@ router = APIRouter(prefix="/api/v1", tags=["library"], responses=ANSWERS)
 Sort = Literal["created", "-created", "title", "-title", "duration", "-duration"]
 MOST_AT_ONCE = 500
 _MOST_CHARS = 300
+_MOST_NAMES = 200
 _ORDERS: dict[str, Order] = {"created": "created", "title": "title", "duration": "duration"}
 _FIGURES = {"created": float, "duration": float, "title": str}
 """What recordings are ordered by, as it stands in a cursor."""
@@ -144,9 +145,9 @@ async def listing(  # noqa: PLR0913, PLR0917 - the filters
     caller: Reader,
     q: Annotated[str, Query(max_length=_MOST_CHARS, description='Words, and "exact phrases": all must be found')] = "",
     state: Annotated[list[JobState] | None, Query()] = None,
-    tag: Annotated[list[str] | None, Query(description="All of them")] = None,
-    model: Annotated[list[str] | None, Query(description="Any of them")] = None,
-    language: Annotated[list[str] | None, Query(description="Any of them")] = None,
+    tag: Annotated[list[str] | None, Query(max_length=library.MAX_TAGS, description="All of them")] = None,
+    model: Annotated[list[str] | None, Query(max_length=_MOST_NAMES, description="Any of them")] = None,
+    language: Annotated[list[str] | None, Query(max_length=_MOST_NAMES, description="Any of them")] = None,
     since: Annotated[float | None, Query(description="Put in at this time or later")] = None,
     until: Annotated[float | None, Query(description="Put in before this time")] = None,
     trash: Annotated[bool, Query(description="What is in the trash, and nothing else")] = False,
