@@ -192,6 +192,18 @@ def test_a_segment_that_is_not_there_is_told(wish: Edit) -> None:
         done(TALK, wish)
 
 
+def test_what_was_replaced_is_not_there_for_the_edits_behind_it() -> None:
+    """Also where as many segments stand in its place, which have other ids."""
+    both = Edit((0, 1), (said("one"), said("two")))
+
+    assert [segment.text for segment in done(TALK, both, Edit((4,), (said("three"),))).transcript.segments][:2] == [
+        "one",
+        "three",
+    ]
+    with pytest.raises(NotFound):
+        done(TALK, both, Edit((1,), (said("three"),)))
+
+
 @pytest.mark.parametrize("numbers", [(0, 2), (1, 0), (0, 0)])
 def test_only_consecutive_segments_are_replaced(numbers: tuple[int, ...]) -> None:
     with pytest.raises(OptionError, match="consecutive"):

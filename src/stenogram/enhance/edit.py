@@ -152,14 +152,22 @@ class _Editor:
             old = [_gap(before, behind, self._end, wish.by)]
         new = self._numbered([*_written(old, wish.by, room, self._effort)], same=len(wish.replace) == len(wish.by) == 1)
         self.turns.give(self.segments[first:last], new)
+        gone = self.segments[first:last]
         self.segments[first:last] = new
-        if last - first != len(new):
-            self._places.clear()
-            self._reshaped += 1
-            if self._reshaped > MOST_RESHAPED:
-                cause = f"at most {MOST_RESHAPED} edits at once can change how many segments there are"
-                raise _refused("edits", self._reshaped, f"{cause}; save in smaller steps")
+        self._note_places(first, gone, new)
         return tuple(new)
+
+    def _note_places(self, first: int, gone: Sequence[Segment], new: Sequence[Segment]) -> None:
+        if len(gone) == len(new):
+            for segment in gone:
+                del self._places[segment.id]
+            self._places.update((segment.id, first + offset) for offset, segment in enumerate(new))
+            return
+        self._places.clear()
+        self._reshaped += 1
+        if self._reshaped > MOST_RESHAPED:
+            cause = f"at most {MOST_RESHAPED} edits at once can change how many segments there are"
+            raise _refused("edits", self._reshaped, f"{cause}; save in smaller steps")
 
     def _range(self, wish: Edit) -> tuple[int, int]:
         """Places of the first of the segments, and behind the last."""
