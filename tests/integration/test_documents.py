@@ -24,7 +24,7 @@ from stenogram.enhance import diff
 from stenogram.enhancement import Enhancement, EnhanceOptions, Line
 from stenogram.job import Caller
 from stenogram.server.asgi import build
-from stenogram.server.documents import MOST_BODY_BYTES, MOST_PASSAGES, takes_gzip
+from stenogram.server.documents import MOST_BODY_BYTES, MOST_PASSAGES, MOST_WRITTEN_CHARS, takes_gzip
 from stenogram.store import claims, enhancements, workers
 from stenogram.store.tables import jobs as job_table
 from stenogram.types import Segment, SpeakerTurn, Transcript, Word
@@ -374,9 +374,12 @@ def test_nobody_can_add_speakers_without_end(site: Site) -> None:
     assert len(site.document()["speakers"]) == 52
 
 
-def test_a_request_cannot_write_segments_without_end(site: Site) -> None:
-    by = [{"text": "x"}] * (MOST_PASSAGES + 1)
-
+@pytest.mark.parametrize(
+    "by",
+    [[{"text": "x"}] * (MOST_PASSAGES + 1), [{"text": "x " * 20_000}] * (MOST_WRITTEN_CHARS // 40_000 + 1)],
+    ids=["segments", "characters"],
+)
+def test_a_request_cannot_write_without_end(site: Site, by: list[dict[str, str]]) -> None:
     assert site.edit(0, {"replace": [], "by": by, "after": None}, status=413)["error"]["param"] == "edits"
 
 

@@ -23,6 +23,8 @@ MOST_BODY_BYTES = 16 * 2**20
 MOST_EDITS = 10_000
 MOST_PASSAGES = 20_000
 """In all edits of a request."""
+MOST_WRITTEN_CHARS = 2_000_000
+"""In all edits of a request: thirty hours of speech. Nobody else can write while words are fitted to it."""
 _GZIP_LEVEL = 1
 _GZIP_FROM_BYTES = 4096
 
@@ -72,6 +74,8 @@ def edits_of(body: bytes) -> tuple[int, list[Edit]]:
         raise RequestError(cause=f"the body is not JSON: {error}") from error
     if sum(len(each.by) for each in wish.edits) > MOST_PASSAGES:
         raise TooLarge(f"A request can write {MOST_PASSAGES} segments; save in smaller steps.", param="edits")
+    if sum(len(passage.text) for each in wish.edits for passage in each.by) > MOST_WRITTEN_CHARS:
+        raise TooLarge(f"A request can write {MOST_WRITTEN_CHARS} characters; save in smaller steps.", param="edits")
     return wish.base, [_edit_of(each) for each in wish.edits]
 
 
