@@ -321,7 +321,6 @@ def test_a_shared_transcript_is_read_heard_and_taken_back(ann: Page, house: Hous
     """Without signing in: names, times, a word that plays, files; once taken back the link says so."""
     link, token = scenes.share(house, beckett)
     ann.context.clear_cookies()
-    ann.route("**/media", lambda route: route.fulfill(path=beckett, content_type="audio/wav"))
     ann.goto(f"{site.url}/app/shared/{token}")
     expect(heading(ann, "talk.wav")).to_be_visible()
     expect(ann.locator(".said-who")).to_have_text(["Ann", "Ben"])
@@ -367,7 +366,6 @@ def test_each_view_is_accessible_and_fits_each_screen(
             locale=language, reduced_motion="reduce",
         )  # fmt: skip
         page = context.new_page()
-        page.route("**/media", lambda route: route.fulfill(path=beckett, content_type="audio/wav"))
 
         def look(name: str, page: Page = page, marks: str = f"{width}-{scheme}-{language}") -> None:
             expect(page.locator("h1").first).to_be_visible()
