@@ -11,7 +11,7 @@ PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 8
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 .PHONY: help setup demo demo-server test test-slow test-engines check check-format check-lint check-types check-imports check-docs check-hooks \
-	format docs lock bench bench-diarization clean runtime dev engines
+	format docs screenshots lock bench bench-diarization clean runtime dev engines
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ format: dev ## Format the code and mend what ruff can mend
 
 docs: dev ## Write docs/reference anew from the code
 	$(BIN)/python tools/docs.py
+
+screenshots: dev ## Take the pictures of docs/images anew (needs Chromium)
+	$(BIN)/python -m tools.screenshots
 
 # One version of each library for every Python and platform; hashes, and no host.
 COMPILE = pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \

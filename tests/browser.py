@@ -28,6 +28,16 @@ WATCH_FAULTS = """
 window.faults = [];
 document.addEventListener("securitypolicyviolation", (event) => window.faults.push(`CSP: ${event.violatedDirective}`));
 """
+QUIET = """() => new Promise((done) => {
+    const watch = new MutationObserver(() => {
+        clearTimeout(timer);
+        timer = setTimeout(done, 300);
+    });
+    let timer = setTimeout(done, 300);
+    setTimeout(done, 5000);
+    watch.observe(document.body, {subtree: true, childList: true, attributes: true});
+})"""
+"""Until nothing in the page has changed for a moment: what is half drawn is not to be judged."""
 _EXPECTED = re.compile(
     r"WebSocket connection to|status of 503|ERR_CONNECTION|net::ERR_(FAILED|INTERNET_DISCONNECTED)|"
     r"status of 4\d\d .*\(/(api|v1|dashboard)/"
@@ -101,6 +111,7 @@ def shots(tmp_path: Path) -> Path:
 
 def violations(page: Page, within: str | None = None) -> list[dict[str, Any]]:
     """What axe-core finds wrong with the page as it stands (WCAG A and AA, and good practice); `within` a selector."""
+    page.evaluate(QUIET)
     found = Axe().run(page, context=within).response["violations"]
     return [
         {"rule": each["id"], "help": each["help"], "nodes": [node["html"][:200] for node in each["nodes"]]}

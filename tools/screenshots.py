@@ -1,7 +1,7 @@
 """Takes the pictures of docs/images: every screen of the page, over a real server with real transcripts.
 
-make screenshots            (needs Chromium, as the browser tests do)
-python -m tools.screenshots FOLDER --everything   every screen at 1440, 1024 and 390 pixels, light and dark, both languages
+``make screenshots`` takes those of the docs; ``python -m tools.screenshots FOLDER --everything`` every screen at 1440,
+1024 and 390 pixels, light and dark, in both languages. Both need Chromium, as the browser tests do.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from stenogram.accounts import users
@@ -217,8 +219,6 @@ def site() -> Iterator[Site]:
 
 def fill(url: str) -> dict[str, str]:
     """Have the recordings transcribed, named and tagged; gives their ids."""
-    import httpx2
-
     with httpx2.Client(base_url=url, timeout=60) as http:
         told = http.post("/api/v1/session", json={"email": EMAIL, "password": PASSWORD}).json()
         http.headers["x-csrf-token"] = told["csrf"]
@@ -230,26 +230,20 @@ def fill(url: str) -> dict[str, str]:
             http.patch(f"/api/v1/jobs/{job['id']}", json={"title": title, "tags": tags}).raise_for_status()
             jobs[name] = job["id"]
         for job_id in jobs.values():
-            wait(lambda path=f"/api/v1/jobs/{job_id}": http.get(path).json()["state"] == "succeeded")
-            wait(
-                lambda path=f"/api/v1/transcriptions/{job_id}/enhancement": (
-                    http.get(path).json()["llm_enhancement_status"] == "completed"
-                )
-            )
+            wait(http, f"/api/v1/jobs/{job_id}", "state", "succeeded")
+            wait(http, f"/api/v1/transcriptions/{job_id}/enhancement", "llm_enhancement_status", "completed")
         names = http.get(f"/api/v1/transcriptions/{jobs['endgame_nagg_nell.wav']}/speakers").json()["speakers"]
         wish = dict(zip([label for each in names for label in each["labels"]], ("Nagg", "Nell"), strict=False))
         http.patch(f"/api/v1/transcriptions/{jobs['endgame_nagg_nell.wav']}/speakers", json=wish)
     return jobs
 
 
-def wait(done: Callable[[], bool]) -> None:
-    """Until it is so."""
-    import time
-
+def wait(http: httpx2.Client, path: str, field: str, value: str) -> None:
+    """Until what is told there is so."""
     end = time.monotonic() + 300
-    while not done():
+    while http.get(path).json()[field] != value:
         if time.monotonic() > end:
-            sys.exit("the recordings were not transcribed in time")
+            sys.exit(f"{path}: {field} did not become {value}")
         time.sleep(0.2)
 
 

@@ -82,6 +82,7 @@ def test_lines_as_they_come_do_not_swallow_the_result(beckett: Path) -> None:
     assert "-->" in srt
 
 
+@pytest.mark.slow
 def test_speakers_are_told_apart_and_named_and_shown_when_that_is_known(tmp_path: Path) -> None:
     """With the networks that come with stenogram: two people, of whom one is known by eight seconds of her voice."""
     dialogue, sample = asset("assets/endgame_nagg_nell.wav"), tmp_path / "nell.wav"

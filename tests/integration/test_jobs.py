@@ -182,7 +182,7 @@ def test_kill_9_of_a_worker_loses_nothing(house: House, supervisor: Supervisor, 
     assert states(house, job.id) == ["queued", "running", "queued", "running", "succeeded"]
 
 
-@pytest.mark.slow_on("postgresql")
+@pytest.mark.slow
 def test_a_poisoned_recording_kills_three_workers_and_no_fourth(
     house: House, supervisor: Supervisor, log: Path, beckett: Path, tmp_path: Path
 ) -> None:

@@ -530,6 +530,7 @@ def test_a_server_that_stops_tells_who_waits_to_come_back(tmp_path: Path, two_ci
     assert json.loads(last.removeprefix("data: "))["error"]["type"] == "server_error"
 
 
+@pytest.mark.slow
 def test_with_keys_a_bad_one_is_a_401_that_is_not_repeated(tmp_path: Path, speech: bytes) -> None:
     command = [sys.executable, "-m", "stenogram.cli.main", "keys", "create", "--name", "test"]
     made = subprocess.run(

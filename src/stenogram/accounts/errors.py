@@ -10,6 +10,7 @@ RequestError
 ├── WeakPassword        weak_password     a password that cannot be
 ├── NotAllowed
 │   ├── CsrfFailed      csrf_failed       a cookie came without the header that goes with it
+│   ├── MustChange      must_change       a password that somebody else set opens nothing but its change
 │   └── SetUpRefused    set_up_refused    not the token that was printed, or not any more
 └── TooManyRequests
     └── SignInSlowed    sign_in_slowed    too many failures to sign in; later it will do
@@ -63,6 +64,12 @@ class CsrfFailed(NotAllowed):
     """A change that comes with the cookie needs the header X-CSRF-Token as well: GET /api/v1/session tells it."""
 
     code = "csrf_failed"
+
+
+class MustChange(NotAllowed):
+    """Choose a password of your own first: somebody else set the one that you signed in with."""
+
+    code = "must_change"
 
 
 class SetUpRefused(NotAllowed):

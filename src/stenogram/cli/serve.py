@@ -68,7 +68,7 @@ def _settings(given: dict[str, Any]) -> tuple[Settings, ServerSettings]:
 
 
 def _greet(address: str, token: str | None, server: ServerSettings) -> None:
-    click.echo(f"stenogram is at {address}  (API: {address}/docs)", err=True)
+    click.echo(f"stenogram is at {address}  (page: {address}/app, API: {address}/docs)", err=True)
     if token is not None and server.no_auth:
         click.echo("Until there is a user or an API key, everybody who reaches it may use it (--no-auth).", err=True)
     elif token is not None and server.host in ("127.0.0.1", "localhost", "::1"):

@@ -14,7 +14,7 @@ from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.requests import HTTPConnection
 
-from stenogram.accounts.errors import CsrfFailed
+from stenogram.accounts.errors import CsrfFailed, MustChange
 from stenogram.accounts.keys import caller_of, holds
 from stenogram.accounts.sessions import Visit, csrf_of
 from stenogram.config import ServerSettings
@@ -38,6 +38,8 @@ CSRF_HEADER = "x-csrf-token"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 CHECK_S = 10.0
 """So often whoever follows a stream is asked anew who they are."""
+_WITH_ANY_PASSWORD = ("/api/v1/session", "/api/v1/me/password")
+"""What also a password opens that somebody else set."""
 
 
 def key_in(connection: HTTPConnection) -> str | None:
@@ -57,7 +59,7 @@ def key_in(connection: HTTPConnection) -> str | None:
 async def identify(connection: HTTPConnection) -> tuple[Caller, Allowance]:
     """Who asks: by a key, or by the cookie of a session.
 
-    Raises ``NotAuthenticated``, ``CsrfFailed``, ``DatabaseUnavailable``.
+    Raises ``NotAuthenticated``, ``CsrfFailed``, ``MustChange``, ``DatabaseUnavailable``.
     """
     state, address = state_of(connection), address_of(connection)
     settings, door = state.house.server, state.door
@@ -70,6 +72,8 @@ async def identify(connection: HTTPConnection) -> tuple[Caller, Allowance]:
     visit = await visit_of(connection) if secret is None else None
     if visit is not None:
         check_csrf(connection)
+        if visit.user is not None and visit.user.must_change and connection.scope["path"] not in _WITH_ANY_PASSWORD:
+            raise MustChange
         return replace(visit.caller, address=address), _allowance(settings, visit.key)
     key = door.remembered(secret)
     if key is None:

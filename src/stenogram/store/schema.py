@@ -10,14 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.schema import CreateSchema
 
@@ -26,6 +20,11 @@ from stenogram.errors import DatabaseError, SchemaOutdated
 from stenogram.store import whisper_models
 from stenogram.store.database import OWN_SCHEMA, Database, url_of
 from stenogram.store.tables import metadata
+
+if TYPE_CHECKING:  # they take half a second, and most processes have nothing to bring into shape
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
 
 VERSION_TABLE = "stenogram_version"
 """Not Alembic's usual name, which a client's program may use for its own tables."""
@@ -45,6 +44,8 @@ def upgrade(db: Database) -> None:
 
     Raises ``DatabaseUnavailable``, ``DatabaseError`` where tables of a later version or another program are there.
     """
+    from alembic import command
+
     with db.write() as tx:
         _take_turns(tx.connection)
         _prepare_schema(tx.connection)
@@ -83,7 +84,7 @@ def check(db: Database) -> None:
     with db.read() as connection:
         _refuse_later(connection)
         here = _revision(connection)
-        newest = ScriptDirectory.from_config(_config()).get_current_head()
+        newest = _scripts().get_current_head()
         if here != newest:
             raise SchemaOutdated(cause="there are none yet" if here is None else f"they are of {here}, not {newest}")
         if db.dialect == "postgresql":
@@ -94,6 +95,8 @@ def check(db: Database) -> None:
 
 def differences(db: Database) -> list[str]:
     """What sets the tables that are there apart from those declared, such as an index that somebody dropped."""
+    from alembic.autogenerate import compare_metadata
+
     with db.read() as connection:
         found = compare_metadata(_context(connection), metadata)
     changes = [change for entry in found for change in (entry if isinstance(entry, list) else [entry])]
@@ -128,7 +131,7 @@ def _ours(name: str | None, kind: str, parents: Mapping[str, str | None]) -> boo
 
 def _refuse_later(connection: Connection) -> None:
     here = _revision(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = {script.revision for script in _scripts().walk_revisions()}
     if here is not None and here not in known:
         raise DatabaseError(cause=f"its tables are of a later version of stenogram ({here}); use that one")
     if connection.dialect.name == "postgresql":
@@ -154,6 +157,8 @@ def _upgrade_queue(connection: Connection) -> bool:
     if not left:
         return False
     done = steps[-1] if here is None else left[0]
+    from procrastinate.schema import SchemaManager
+
     query = SchemaManager.get_schema() if here is None else done.read_text(encoding="utf-8")
     raw = connection.connection.driver_connection
     assert raw is not None  # noqa: S101 - the connection is open
@@ -174,6 +179,8 @@ def _queue_version(connection: Connection) -> str | None:
 
 def _queue_steps() -> list[Path]:
     """Procrastinate's steps in order; their names begin with its version."""
+    from procrastinate.schema import SchemaManager
+
     return sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
 
 
@@ -204,10 +211,21 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _context(connection: Connection) -> MigrationContext:
+    from alembic.runtime.migration import MigrationContext
+
     return MigrationContext.configure(connection, opts=alembic_options(connection))
 
 
+def _scripts() -> ScriptDirectory:
+    """Our steps from one shape to the next."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config())
+
+
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config

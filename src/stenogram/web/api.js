@@ -69,8 +69,8 @@ export function errorOf(status, body) {
 }
 
 /**
- * A good answer. `json` is sent as the body. Throws ApiError for another one, TypeError where there was none; 401 tells
- * the keyring, unless `quiet`.
+ * A good answer. `json` is sent as the body. Throws ApiError for another one, an error with the code `offline` where
+ * there was none; 401 tells the keyring, unless `quiet`.
  */
 export async function request(path, options = {}) {
   const { headers: more, json, quiet = false, ...rest } = options;
@@ -79,7 +79,9 @@ export async function request(path, options = {}) {
     sent["content-type"] = "application/json";
     rest.body = JSON.stringify(json);
   }
-  const response = await fetch(path, { cache: "no-store", ...rest, headers: sent });
+  const response = await fetch(path, { cache: "no-store", ...rest, headers: sent }).catch((error) => {
+    throw error instanceof TypeError ? Object.assign(error, { code: "offline" }) : error;
+  });
   if (response.ok) return response;
   const error = errorOf(response.status, await response.text());
   error.retryAfterS = Number(response.headers.get("retry-after")) || null;

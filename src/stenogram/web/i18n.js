@@ -95,6 +95,5 @@ function translate(node) {
 /** What an error means to the reader: in their language where its code is known, else in the server's words. */
 export function explain(error) {
   if (error.code && has(`errors.${error.code}`)) return t(`errors.${error.code}`, error.facts ?? {});
-  if (error instanceof TypeError) return t("errors.offline");
   return error.message;
 }

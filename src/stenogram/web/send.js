@@ -6,7 +6,7 @@ import { t } from "./i18n.js";
 /**
  * Send a file with the fields of its form; gives its job. `onProgress(bytes, total or null)`. With a `key` that was used
  * before, the server gives the job of that time: what broke off may be sent again. Throws ApiError where the server
- * refuses, TypeError where the connection breaks, AbortError when `signal` is.
+ * refuses, an error with the code `offline` where the connection breaks, AbortError when `signal` is.
  */
 export function send(file, fields, { key = null, onProgress = null, signal }) {
   return new Promise((resolve, reject) => {
@@ -18,7 +18,7 @@ export function send(file, fields, { key = null, onProgress = null, signal }) {
     for (const [name, value] of Object.entries(api.headers())) request.setRequestHeader(name, value);
     if (key) request.setRequestHeader("idempotency-key", key);
     request.upload.onprogress = (event) => onProgress?.(event.loaded, event.lengthComputable ? event.total : null);
-    request.onerror = () => reject(new TypeError(t("dashboard.upload_broke")));
+    request.onerror = () => reject(Object.assign(new Error(t("dashboard.upload_broke")), { code: "offline" }));
     request.onabort = () => reject(new DOMException("", "AbortError"));
     request.onload = () => {
       if (request.status === 202) {

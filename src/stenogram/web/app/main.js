@@ -58,7 +58,7 @@ async function draw({ focus = true } = {}) {
     if (!route) throw Object.assign(new Error(t("errors.no_page")), { glyph: "search" });
     if (route.scope && !session.may(route.scope)) throw new Error(t("errors.not_for_you"));
     const params = { ...location.pathname.match(route.at).groups };
-    const { mount } = await import(`./views/${route.view}.js`);
+    const { mount } = await load(route.view);
     view = await mount(root, params, { navigate, announce });
   } catch (error) {
     if (mine === round) {
@@ -76,6 +76,12 @@ async function draw({ focus = true } = {}) {
   if (focus && !root.contains(document.activeElement)) main.focus({ preventScroll: true });
   if (!location.hash) scrollTo(0, 0);
   announce(shown.title);
+}
+
+function load(view) {
+  return import(`./views/${view}.js`).catch((error) => {
+    throw error instanceof TypeError ? Object.assign(error, { code: "offline" }) : error; // it could not be fetched
+  });
 }
 
 function fault(root, error) {

@@ -22,7 +22,7 @@ export class Row {
   #length = fact("length");
   #model = fact("model");
   #date = fact("date");
-  #progress = bar(t("library.progress"), { role: "progressbar" });
+  #progress = bar(() => t("library.progress"), { role: "progressbar" });
   #fault = el("p", { class: "fault item-wide" });
   #snippets = el("ul", { class: "snippets item-wide" });
   #hits = el("p", { class: "hint item-wide" });

@@ -15,7 +15,7 @@ export class JobCard {
   #name = el("strong", { class: "work-name" });
   #badge = el("span", { class: "badge" });
   #facts = el("p", { class: "hint work-facts" });
-  #progress = bar(t("transcribe.transcription"), { role: "progressbar" });
+  #progress = bar(() => t("transcribe.transcription"), { role: "progressbar" });
   #fault = el("p", { class: "fault", role: "alert" });
   #known = el("p", { class: "work-known" });
   #text = el("div", { class: "live-text", role: "region", tabindex: "0" });

@@ -15,7 +15,7 @@ export function uploadCard(upload) {
   const name = el("strong", { class: "work-name" }, upload.name);
   const badge = el("span", { class: "badge" });
   const facts = el("p", { class: "hint work-facts" });
-  const progress = bar(t("transcribe.upload"), { role: "progressbar" });
+  const progress = bar(() => t("transcribe.upload"), { role: "progressbar" });
   const fault = el("p", { class: "fault", role: "alert" });
   const about = { "aria-describedby": `${upload.id}-name` };
   name.id = `${upload.id}-name`;

@@ -88,7 +88,7 @@ async function next() {
     tell();
   } catch (error) {
     item.error = error;
-    change(item, error.name === "AbortError" ? "cancelled" : error instanceof TypeError || error.status >= 500 ? "broken" : "refused");
+    change(item, error.name === "AbortError" ? "cancelled" : error.code === "offline" || error.status >= 500 ? "broken" : "refused");
   } finally {
     item.over = null;
     if (!items.some(isGoing)) [sentBefore, takenBefore] = [0, 0];

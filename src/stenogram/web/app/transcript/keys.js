@@ -5,7 +5,7 @@ import { t } from "../../i18n.js";
 import * as session from "../../session.js";
 import { dialog } from "../../ui/dialog.js";
 
-const SINGLE = "transcript_single_keys";
+const SINGLE = "shortcuts"; // the library heeds it, too
 
 /** `always`: with a modifier, anywhere; `reading`: alone, while nobody writes; `shown`: bound elsewhere, told here. */
 export const KEYS = [

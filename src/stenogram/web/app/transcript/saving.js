@@ -157,7 +157,7 @@ export class Saver {
     if (error.code === "version_conflict") {
       this.#stand("saved"); // so that it is told anew
       await this.#others().catch((next) => this.#failed(next));
-    } else if (error instanceof TypeError || PASSING.has(error.status)) {
+    } else if (error.code === "offline" || PASSING.has(error.status)) {
       const wait = Math.min(RETRY_FIRST_MS * 2 ** this.#tries, RETRY_LAST_MS);
       this.#tries += 1;
       this.#stand("offline", error);

@@ -129,7 +129,7 @@ export async function mount(root, _params, { announce }) {
     const licence = el("span", { class: "badge", "data-state": "queued", title: first.licence }, t("models.restricted"));
     const spoken = el("p", { class: "model-languages" });
     const facts = el("p", { class: "hint" });
-    const fetched = bar(t("models.fetching", { name }), { role: "progressbar" });
+    const fetched = bar(() => t("models.fetching", { name }), { role: "progressbar" });
     const fault = el("p", { class: "fault" });
     const told = el("p", { class: "hint", role: "status" });
     const doing = el("div", { class: "row-actions" });
@@ -241,7 +241,7 @@ function machineMemory() {
 
   function one(name, used, total) {
     if (!bars.has(name)) {
-      bars.set(name, bar(name, { scarce: true }));
+      bars.set(name, bar(() => name, { scarce: true }));
       node.append(bars.get(name).node);
     }
     bars.get(name).update(used / total, t("models.of", { done: bytes(used * 2 ** 20), total: bytes(total * 2 ** 20), share: percent((100 * used) / total) }));

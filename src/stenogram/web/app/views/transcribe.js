@@ -159,7 +159,7 @@ export async function mount(root, _params, { announce }) {
 /** All that is being sent, in one line; only where there is more than one. */
 function overall() {
   const words = el("p", { class: "hint" });
-  const progress = bar(t("transcribe.together"), { role: "progressbar" });
+  const progress = bar(() => t("transcribe.together"), { role: "progressbar" });
   const stop = button({ label: t("transcribe.cancel_all"), kind: "quiet", onClick: () => [...line.all()].reverse().forEach((upload) => line.cancel(upload)) });
   const node = el("div", { class: "together card" }, progress.node, el("div", { class: "together-foot" }, words, stop));
 
