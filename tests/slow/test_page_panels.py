@@ -17,7 +17,7 @@ from stenogram.enhancement import Message
 from stenogram.store import schema
 from stenogram.testing.chat_server import ChatServer
 from tests.browser import shots, violations
-from tests.service import REAL, supervise
+from tests.service import REAL, supervise, until
 from tests.talks import done, spoken, talk
 
 pytestmark = pytest.mark.slow
@@ -130,6 +130,25 @@ def test_clean_text_arrives_beside_the_original_and_each_change_is_taken_or_left
     saved(text)
     text.get_by_role("button", name="Undo", exact=True).last.click()
     expect(text.locator(".lines")).not_to_contain_text("already.")
+
+
+def test_clean_text_is_seen_as_it_is_written_and_can_be_stopped(text: Page, house: House, chat: ChatServer) -> None:
+    """Some of it stands beside the original while the model still writes; cancelled, the model stops writing."""
+    chat.tokens_per_s = 4.0
+    place = panel(text, "Clean-up")
+    supervisor = supervise(house, REAL, workers=0, chat_workers=1)
+    supervisor.start()
+    try:
+        place.get_by_role("button", name="Enhance now").click()
+        expect(place.get_by_label("Text as it arrives")).to_contain_text("should do.", timeout=60_000)
+        assert chat.generating == 1
+        expect(place.get_by_label("Text as it arrives")).not_to_contain_text("evening")
+        expect(text.locator(".lines")).to_contain_text("well i dont know")
+        place.get_by_role("button", name="Cancel").click()
+        expect(place.get_by_role("button", name="Try again")).to_be_visible()
+        until(lambda: chat.stopped == 1, what="for the model to stop")
+    finally:
+        supervisor.stop(5)
 
 
 def test_an_absent_language_model_is_told_with_what_to_do(text: Page, house: House, chat: ChatServer) -> None:
