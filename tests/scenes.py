@@ -147,7 +147,7 @@ def serving(house: House, port: int = 0, set_up: SetUp | None = None) -> Iterato
         port=port,
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
