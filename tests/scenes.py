@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,6 +138,19 @@ def share(house: House, beckett: Path, *, media: bool = True) -> tuple[str, str]
     return made.id, token
 
 
+class _Server(uvicorn.Server):
+    """Leaves no connection behind: browsers keep some open, and open new ones while the server is closing."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close what is left when all who wanted to had their time."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            transport: asyncio.Transport | None = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
+        await asyncio.sleep(0.05)  # what is closed is gone a turn of the loop later
+
+
 @contextmanager
 def serving(house: House, port: int = 0, set_up: SetUp | None = None) -> Iterator[str]:
     """The service's HTTP side on a real socket, without workers; gives its address."""
@@ -147,9 +162,9 @@ def serving(house: House, port: int = 0, set_up: SetUp | None = None) -> Iterato
         port=port,
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
